@@ -1,0 +1,103 @@
+import { performance } from 'node:perf_hooks';
+import type { Backend, Stop, Traits } from '../../core/backend.js';
+import { limits } from '../../core/limits.js';
+import { MemoryStore } from './store.js';
+
+export { MemoryStore };
+
+export interface MemoryOptions {
+  /** Share one store between several instances, as if they were several processes. Default: a store of its own. */
+  readonly store?: MemoryStore;
+}
+
+const traits: Traits = {
+  shared: true,
+  queue: true,
+  push: true,
+  pollMs: limits.pollMsMax,
+  ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
+  fencesPerGrant: limits.batchMax,
+  fenceSource: 'a counter in memory',
+  guarantee: 'one process only: for tests, and as the smallest example of a backend',
+};
+
+/** Watchers are shared by all backends of one store: a release through one wakes waiters of another. */
+const watchersOf = new WeakMap<MemoryStore, Map<string, Set<() => void>>>();
+
+/** Leases in this process's memory. Promises exclusion between the callers of one process, and nothing beyond it. */
+export function memory(options: MemoryOptions = {}): Backend {
+  const store = options.store ?? createMemoryStore();
+  let watchers = watchersOf.get(store);
+  if (watchers === undefined) {
+    watchers = new Map();
+    watchersOf.set(store, watchers);
+  }
+  return new MemoryBackend(store, watchers);
+}
+
+export function createMemoryStore(): MemoryStore {
+  return new MemoryStore({ nowMs: () => performance.now(), wallUs: () => 0n });
+}
+
+class MemoryBackend implements Backend {
+  readonly name = 'memory';
+  readonly traits = traits;
+  readonly #store: MemoryStore;
+  readonly #watchers: Map<string, Set<() => void>>;
+
+  constructor(store: MemoryStore, watchers: Map<string, Set<() => void>>) {
+    this.#store = store;
+    this.#watchers = watchers;
+  }
+
+  async acquire(ask: Parameters<Backend['acquire']>[0]) {
+    return this.#store.acquire(ask);
+  }
+
+  async renew(holds: Parameters<Backend['renew']>[0]) {
+    return holds.map((held) => this.#store.renew(held));
+  }
+
+  async release(held: Parameters<Backend['release']>[0]) {
+    const outcome = this.#store.release(held);
+    this.#wake(held.name.encoded);
+    return outcome;
+  }
+
+  async abandon(ask: Parameters<Backend['abandon']>[0]) {
+    this.#store.abandon(ask);
+    this.#wake(ask.name.encoded);
+  }
+
+  watch(name: Parameters<Backend['watch']>[0], wake: () => void): Stop {
+    const set = this.#watchers.get(name.encoded) ?? new Set();
+    this.#watchers.set(name.encoded, set);
+    const entry = () => wake();
+    set.add(entry);
+    return () => {
+      set.delete(entry);
+      if (set.size === 0 && this.#watchers.get(name.encoded) === set) this.#watchers.delete(name.encoded);
+    };
+  }
+
+  async *list(prefix: string) {
+    yield* this.#store.list(prefix);
+  }
+
+  async revoke(name: Parameters<Backend['revoke']>[0], by: Parameters<Backend['revoke']>[1]) {
+    const revocation = this.#store.revoke(name.encoded, by);
+    this.#wake(name.encoded);
+    return revocation;
+  }
+
+  async probe() {
+    return [];
+  }
+
+  async close() {}
+
+  #wake(encodedName: string): void {
+    // A copy: a woken waiter may stop watching at once.
+    for (const wake of [...(this.#watchers.get(encodedName) ?? [])]) wake();
+  }
+}
