@@ -20,18 +20,33 @@ export interface ErrorDetails {
   /** The lock concerned, as the caller wrote it. */
   readonly lock?: string;
   readonly cause?: unknown;
+  /** Asking again cannot help (a read-only file, a wrong password): fail now instead of retrying. */
+  readonly permanent?: boolean;
 }
+
+/** Codes that no second try can change. */
+const permanentCodes: ReadonlySet<ErrorCode> = new Set([
+  'BACKEND_CORRUPT',
+  'DEADLOCK',
+  'INVALID_ARGUMENT',
+  'NOT_SUPPORTED',
+  'LIMIT_EXCEEDED',
+  'CLOSED',
+]);
 
 /** Base of all errors thrown by this library. The message ends with what to do. */
 export class HoldfastError extends Error {
   readonly code: ErrorCode;
   /** The lock concerned, where there is one. */
   readonly lock: string | undefined;
+  /** Whether asking again is pointless until somebody has mended something. */
+  readonly permanent: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.lock = details.lock;
+    this.permanent = details.permanent ?? permanentCodes.has(code);
   }
 
   override get name(): string {

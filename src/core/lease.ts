@@ -1,4 +1,9 @@
 import type { Mode, Release } from './backend.js';
+import type { Instant, Ports, Timer } from './clock.js';
+import { ClosedError, LeaseLostError, type Loss } from './errors.js';
+import type { Emitter, LockEvent } from './events.js';
+import type { LiveHold } from './live-hold.js';
+import type { Settings } from './options.js';
 
 /** What a callback receives: the `Lock` of the Web Locks API, and more. */
 export interface Lease {
@@ -31,4 +36,125 @@ export interface HeldLease extends Lease, AsyncDisposable {
    * `unknown`: the store did not answer; it is tried again in the background until the TTL is over.
    */
   release(): Promise<ReleaseOutcome>;
+}
+
+const lossSentences: Record<Loss, string> = {
+  expired: 'its deadline passed before a renewal succeeded',
+  stolen: 'another request stole it',
+  revoked: 'it was revoked',
+  forgotten: 'the store no longer knows it: it lost data, or evicted or deleted the record',
+  overdue: 'the work ran longer than maxHoldMs',
+};
+
+export interface LeaseContext {
+  readonly ports: Ports;
+  readonly emitter: Emitter;
+  /** Told once, before anyone else hears of the loss. */
+  readonly onLoss: (error: LeaseLostError) => void;
+}
+
+/** One caller's turn on a hold. `request` shows it as `Lease`; `acquire` wraps it so that it can be released. */
+export class Turn implements Lease {
+  readonly mintedFence: bigint;
+  readonly waitedMs: number;
+  /** What the store said when the hold was given back after this turn; a turn in the middle of a batch has none. */
+  releaseOutcome: ReleaseOutcome | undefined;
+  readonly #hold: LiveHold;
+  readonly #context: LeaseContext;
+  readonly #startedAt: Instant;
+  readonly #timers: Timer[] = [];
+  #controller: AbortController | undefined;
+  #ended: LeaseLostError | ClosedError | undefined;
+
+  constructor(hold: LiveHold, fence: bigint, waitedMs: number, settings: Settings, context: LeaseContext) {
+    this.#hold = hold;
+    this.mintedFence = fence;
+    this.waitedMs = waitedMs;
+    this.#context = context;
+    this.#startedAt = context.ports.now();
+    const { maxHoldMs, expectedHoldMs } = settings;
+    if (maxHoldMs !== undefined) this.#timers.push(context.ports.timer(maxHoldMs, () => hold.end('overdue')));
+    if (expectedHoldMs !== undefined) {
+      this.#timers.push(context.ports.timer(expectedHoldMs, () => context.emitter.emit('overdue', () => this.event())));
+    }
+  }
+
+  get name(): string {
+    return this.#hold.held.name.text;
+  }
+
+  get mode(): Mode {
+    return this.#hold.held.mode;
+  }
+
+  get ttlMs(): number {
+    return this.#hold.held.ttlMs;
+  }
+
+  get acquiredAt(): number {
+    return this.#startedAt.wallMs;
+  }
+
+  get fence(): bigint {
+    this.assertHeld();
+    return this.mintedFence;
+  }
+
+  get signal(): AbortSignal {
+    this.#hold.tick();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended);
+    }
+    return this.#controller.signal;
+  }
+
+  get remainingMs(): number {
+    return this.#ended === undefined && this.#hold.tick() ? this.#hold.remainingMs(this.#context.ports.now()) : 0;
+  }
+
+  get loss(): Loss | undefined {
+    return this.#ended instanceof LeaseLostError ? this.#ended.loss : undefined;
+  }
+
+  get heldMs(): number {
+    return this.#context.ports.now().monotonicMs - this.#startedAt.monotonicMs;
+  }
+
+  assertHeld(): void {
+    this.#hold.tick();
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  /** The hold was lost: everyone who holds this lease hears of it now. */
+  lose(loss: Loss): void {
+    if (this.#ended !== undefined) return;
+    const message = `the lease on "${this.name}" is lost (${loss}): ${lossSentences[loss]}; stop writing and let the next holder work`;
+    const error = new LeaseLostError(loss, message, { lock: this.name });
+    this.#end(error);
+    this.#context.onLoss(error);
+    this.#context.emitter.emit('lost', () => ({ ...this.event(), loss }));
+  }
+
+  /** The turn is over without a loss, or after one; its fence is gone. */
+  finish(): void {
+    this.#end(new ClosedError(`the lease on "${this.name}" was released: ask for a new one`, { lock: this.name }));
+  }
+
+  event(): LockEvent {
+    return {
+      ...this.#hold.event(),
+      fence: this.mintedFence,
+      acquiredAt: this.acquiredAt,
+      waitedMs: this.waitedMs,
+      heldMs: this.heldMs,
+    };
+  }
+
+  #end(reason: LeaseLostError | ClosedError): void {
+    for (const timer of this.#timers) timer.cancel();
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#controller?.abort(reason);
+  }
 }

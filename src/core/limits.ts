@@ -50,6 +50,8 @@ export const limits = {
 
   /** A waiter asks again at least this often although nothing woke it: wake-ups are hints and can be lost. */
   pollMsMax: 1_000,
+  /** Shortest pause between two tries of one ask, whatever the store advises: nothing may spin. */
+  retryMsMin: 5,
   /** First pause after a failed call; doubles with jitter up to `backoffMsMax`. */
   backoffMsMin: 10,
   backoffMsMax: 1_000,

@@ -205,18 +205,36 @@ function refusal(message: string): DOMException {
   return domException('NotSupportedError', new NotSupportedError(message));
 }
 
+/** The members of the specification's `LockOptions`, converted; ours are still as given. */
+export interface ConvertedOptions {
+  readonly given: Record<string, unknown>;
+  readonly ifAvailable: boolean;
+  readonly mode: Mode;
+  readonly signal: AbortSignal | undefined;
+  readonly steal: boolean;
+}
+
 /**
- * Checks the options of a request, first as Web IDL converts them (members in the order of their names), then in the
- * steps of `request()` (w3.org/TR/web-locks, 4.1), then our own.
+ * What Web IDL does before the first step of `request()`: members in the order of their names.
  *
- * @throws TypeError, DOMException `NotSupportedError`, the signal's reason, or InvalidArgumentError
+ * @throws TypeError
  */
-export function parseRequest(name: string, given: unknown, defaults: Defaults, traits: Traits): Settings {
-  const options = dictionary(given);
-  const ifAvailable = Boolean(options['ifAvailable']);
-  const mode = checkedMode(options['mode']);
-  const signal = checkedSignal(options['signal']);
-  const steal = Boolean(options['steal']);
+export function convertOptions(options: unknown): ConvertedOptions {
+  const given = dictionary(options);
+  const ifAvailable = Boolean(given['ifAvailable']);
+  const mode = checkedMode(given['mode']);
+  const signal = checkedSignal(given['signal']);
+  const steal = Boolean(given['steal']);
+  return { given, ifAvailable, mode, signal, steal };
+}
+
+/**
+ * The checks of `request()` in the order of its steps (w3.org/TR/web-locks, 4.1), then our own.
+ *
+ * @throws DOMException `NotSupportedError`, the signal's reason, or InvalidArgumentError
+ */
+export function parseRequest(name: string, options: ConvertedOptions, defaults: Defaults, traits: Traits): Settings {
+  const { given, ifAvailable, mode, signal, steal } = options;
   if (name.startsWith('-')) throw refusal(`a lock name may not start with "-": ${show(name)}`);
   if (steal && ifAvailable) throw refusal('steal and ifAvailable exclude each other: choose one');
   if (steal && mode !== 'exclusive') throw refusal('only an exclusive lock can be stolen: leave out mode');
@@ -224,9 +242,9 @@ export function parseRequest(name: string, given: unknown, defaults: Defaults, t
     throw refusal('signal needs a request that waits: leave out steal and ifAvailable');
   }
   if (signal?.aborted === true) throw signal.reason;
-  refuseUnknown(options, requestKeys);
+  refuseUnknown(given, requestKeys);
   if (mode === 'shared' && !traits.shared) throw refusal('this store has no shared mode: use an exclusive lock');
-  return { mode, ifAvailable, signal, steal, ...parseTimes(options, defaults, traits) };
+  return { mode, ifAvailable, signal, steal, ...parseTimes(given, defaults, traits) };
 }
 
 function parseTimes(options: Record<string, unknown>, defaults: Defaults, traits: Traits) {

@@ -1,0 +1,47 @@
+import type { Instant, Timer } from './clock.js';
+import type { HoldfastError } from './errors.js';
+import type { Turn } from './lease.js';
+import type { Settings } from './options.js';
+
+/** Why a caller stopped waiting. */
+export type GivenUp = 'aborted' | 'timed-out' | 'failed' | 'closed';
+
+/** What a queue does with its callers. */
+export interface CallerActions {
+  /**
+   * The turn begins. Resolves when the work is over, and never rejects: what the work threw is the caller's business.
+   * `null`: not available, and the caller did not want to wait.
+   */
+  readonly begin: (turn: Turn | null) => Promise<void>;
+  /** The turn was lost while the work runs. */
+  readonly lost: (error: HoldfastError) => void;
+  /** It will never begin. `reason` is what the user sees. */
+  readonly fail: (reason: unknown) => void;
+  /** The turn is over in the store too, as far as can be known; the user's promise may settle. */
+  readonly over: () => void;
+}
+
+/** One `request` or `acquire` from the moment its arguments were found good. */
+export interface Caller extends CallerActions {
+  readonly settings: Settings;
+  readonly enqueuedAt: Instant;
+  waitTimer: Timer | undefined;
+  stopListening: (() => void) | undefined;
+}
+
+/** Callers of one hold must want the same from the store. */
+export function sameWant(a: Settings, b: Settings): boolean {
+  return a.mode === b.mode && a.ttlMs === b.ttlMs && (a.metadata === b.metadata || sameMetadata(a.metadata, b.metadata));
+}
+
+function sameMetadata(a: object, b: object): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** Its wait is over, one way or the other: no timer and no signal concerns it any more. */
+export function stopWaiting(caller: Caller): void {
+  caller.waitTimer?.cancel();
+  caller.waitTimer = undefined;
+  caller.stopListening?.();
+  caller.stopListening = undefined;
+}

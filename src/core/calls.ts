@@ -1,0 +1,63 @@
+import type { Ports } from './clock.js';
+import { HoldfastError, OutcomeUnknownError } from './errors.js';
+import { limits } from './limits.js';
+
+/**
+ * Waits for a call to the store, but not beyond its deadline, whatever the client library does (invariant 11).
+ * An answer that comes later is ignored.
+ *
+ * @throws OutcomeUnknownError after `timeoutMs`; otherwise what the call throws
+ */
+export function withDeadline<T>(ports: Ports, timeoutMs: number, what: string, call: () => Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = ports.timer(timeoutMs, () => {
+      reject(
+        new OutcomeUnknownError(`${what} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`),
+      );
+    });
+    const settle = (finish: () => void) => {
+      timer.cancel();
+      finish();
+    };
+    invoke(call).then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
+}
+
+/** A backend that throws instead of rejecting is treated alike. */
+async function invoke<T>(call: () => Promise<T>): Promise<T> {
+  return call();
+}
+
+/** No single call may use up more than half of the TTL that depends on it. */
+export function callTimeoutMs(configuredMs: number, ttlMs: number): number {
+  return Math.max(limits.callTimeoutMsMin, Math.min(configuredMs, ttlMs * limits.callTimeoutTtlRatioMax));
+}
+
+/** Whether asking again is pointless. Anything that a client library throws may pass by itself. */
+export function isPermanent(error: unknown): boolean {
+  return error instanceof HoldfastError && error.permanent;
+}
+
+/** Work that nobody waits for, remembered so that `close` can. */
+export class Background {
+  readonly #running = new Set<Promise<void>>();
+  readonly #warn: Ports['warn'];
+
+  constructor(warn: Ports['warn']) {
+    this.#warn = warn;
+  }
+
+  run(what: string, work: () => Promise<void>): void {
+    const task: Promise<void> = work()
+      .catch((error: unknown) => this.#warn(what, error))
+      .finally(() => this.#running.delete(task));
+    this.#running.add(task);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+}

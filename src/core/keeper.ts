@@ -1,0 +1,160 @@
+import { backoffMs } from './backoff.js';
+import type { Backend, Renewal } from './backend.js';
+import { callTimeoutMs, withDeadline } from './calls.js';
+import type { Ports, Timer } from './clock.js';
+import { limits } from './limits.js';
+import type { LiveHold } from './live-hold.js';
+
+/** When something is due, by the monotonic clock, and the holds that it concerns. */
+type Agenda = Map<number, Set<LiveHold>>;
+
+/** Deadlines of one step are looked at together; a step is early, never late. */
+const deadlineStepMs = 10;
+/** A timer of Node may be a millisecond late: the end is signalled this much before the deadline. */
+const timerSlackMs = 2;
+
+/**
+ * The watchdog: one scheduler for all holds of an instance. Renewals that are due in the same window leave as one call
+ * (invariant 3: none after the deadline, which `LiveHold` checks again), and one timer watches all deadlines
+ * (invariant 2: loss is signalled by a local timer that waits on no I/O).
+ */
+export class Keeper {
+  readonly #backend: Backend;
+  readonly #ports: Ports;
+  readonly #callTimeoutMs: number;
+  /** Shifts this process's windows against those of others, so that a fleet does not beat in step. */
+  readonly #phase: number;
+  readonly #renewals: Agenda = new Map();
+  readonly #deadlines: Agenda = new Map();
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #holds = 0;
+
+  constructor(backend: Backend, ports: Ports, callTimeout: number) {
+    this.#backend = backend;
+    this.#ports = ports;
+    this.#callTimeoutMs = callTimeout;
+    this.#phase = ports.random();
+  }
+
+  watchOver(hold: LiveHold): void {
+    this.#holds += 1;
+    this.scheduleRenewal(hold, 0);
+    this.#scheduleDeadline(hold);
+  }
+
+  /** Over or lost: nothing is due any more, and without holds no timer keeps the process alive. */
+  forget(hold: LiveHold): void {
+    this.#holds -= 1;
+    remove(this.#renewals, hold.renewalDueMs, hold);
+    remove(this.#deadlines, hold.deadlineDueMs, hold);
+    if (this.#holds > 0) return;
+    this.#timer?.cancel();
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** The regular renewal after a third of the TTL; after failures sooner, with backoff. */
+  scheduleRenewal(hold: LiveHold, afterFailures: number): void {
+    const periodMs = hold.held.ttlMs * limits.renewAfterRatio;
+    const nowMs = this.#ports.now().monotonicMs;
+    const dueMs =
+      afterFailures === 0
+        ? this.#alignedMs(nowMs + periodMs, periodMs * limits.renewWindowRatio)
+        : nowMs + backoffMs(afterFailures, Math.min(limits.renewRetryMsMin, periodMs), periodMs, this.#ports.random());
+    hold.renewalDueMs = dueMs;
+    this.#enter(this.#renewals, dueMs, hold);
+  }
+
+  /** Rounds down to the window's grid: holds with the same TTL meet in the same moment. */
+  #alignedMs(dueMs: number, windowMs: number): number {
+    const offset = this.#phase * windowMs;
+    return Math.floor((dueMs - offset) / windowMs) * windowMs + offset;
+  }
+
+  #scheduleDeadline(hold: LiveHold): void {
+    const now = this.#ports.now();
+    const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
+    const dueMs = now.monotonicMs + leftMs;
+    const stepMs = Math.min(deadlineStepMs, hold.held.ttlMs / 100);
+    // Early by less than a step; within the last step exact, or it would be entered again and again.
+    hold.deadlineDueMs = leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
+    this.#enter(this.#deadlines, hold.deadlineDueMs, hold);
+  }
+
+  #enter(agenda: Agenda, dueMs: number, hold: LiveHold): void {
+    const set = agenda.get(dueMs);
+    if (set === undefined) agenda.set(dueMs, new Set([hold]));
+    else set.add(hold);
+    if (dueMs < this.#timerAtMs) this.#arm(dueMs);
+  }
+
+  #arm(atMs: number): void {
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    const delayMs = Math.max(0, atMs - this.#ports.now().monotonicMs);
+    this.#timer = this.#ports.timer(Math.ceil(delayMs), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#ports.now().monotonicMs;
+    // Deadlines first: what is lost must not be renewed.
+    for (const hold of takeDue(this.#deadlines, nowMs)) this.#checkDeadline(hold);
+    const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue());
+    for (let i = 0; i < due.length; i += limits.renewBatchMax) this.#send(due.slice(i, i + limits.renewBatchMax));
+    this.#rearm();
+  }
+
+  #rearm(): void {
+    const nextMs = Math.min(earliest(this.#deadlines), earliest(this.#renewals));
+    if (nextMs < this.#timerAtMs) this.#arm(nextMs);
+  }
+
+  /** A hold stays entered under an old deadline while renewals move the real one; it is looked up only when the old one is due. */
+  #checkDeadline(hold: LiveHold): void {
+    if (!hold.tick()) return;
+    if (hold.remainingMs(this.#ports.now()) <= timerSlackMs) hold.end('expired');
+    else this.#scheduleDeadline(hold);
+  }
+
+  #send(holds: LiveHold[]): void {
+    const ttlMs = Math.min(...holds.map((hold) => hold.held.ttlMs));
+    const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs);
+    withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
+      (answers) => {
+        holds.forEach((hold, i) => {
+          hold.renewalAnswered(answers[i] ?? unknown(new Error('the store answered for fewer holds than it was asked')));
+        });
+      },
+      (error: unknown) => {
+        for (const hold of holds) hold.renewalAnswered(unknown(error));
+      },
+    );
+  }
+}
+
+function unknown(cause: unknown): Renewal {
+  return { outcome: 'unknown', cause };
+}
+
+function remove(agenda: Agenda, dueMs: number, hold: LiveHold): void {
+  const set = agenda.get(dueMs);
+  set?.delete(hold);
+  if (set?.size === 0) agenda.delete(dueMs);
+}
+
+function takeDue(agenda: Agenda, nowMs: number): LiveHold[] {
+  const due: LiveHold[] = [];
+  for (const [dueMs, holds] of agenda) {
+    if (dueMs > nowMs) continue;
+    agenda.delete(dueMs);
+    due.push(...holds);
+  }
+  return due;
+}
+
+function earliest(agenda: Agenda): number {
+  let min = Number.POSITIVE_INFINITY;
+  for (const dueMs of agenda.keys()) if (dueMs < min) min = dueMs;
+  return min;
+}

@@ -1,0 +1,107 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Mode } from './backend.js';
+import type { LockName } from './name.js';
+
+/** One callback that is running under a lock, and the ones around it. */
+export interface Path {
+  readonly name: LockName;
+  readonly mode: Mode;
+  /** Where the request was made. */
+  readonly stack: string;
+  readonly parent: Path | undefined;
+  /** False once the callback is over: async work that outlives it holds nothing. */
+  live: boolean;
+}
+
+export interface Suspicion {
+  readonly because: 'reentry' | 'order';
+  readonly otherName: string;
+  readonly otherStack: string;
+}
+
+interface Edge {
+  readonly stack: string;
+  readonly name: string;
+  count: number;
+}
+
+/**
+ * Which names the running async context holds, and in which order living paths take names.
+ *
+ * Two paths that take names in contradicting orders can wait for each other for ever; the order is a graph of
+ * "held → asked for", and a cycle in it is the suspicion. (Coffman et al., "System Deadlocks", 1971.)
+ */
+export class Paths {
+  readonly #current = new AsyncLocalStorage<Path>();
+  /** held → asked for, among paths that live. */
+  readonly #order = new Map<string, Map<string, Edge>>();
+
+  /** The innermost living path of this async context. */
+  current(): Path | undefined {
+    let path = this.#current.getStore();
+    while (path !== undefined && !path.live) path = path.parent;
+    return path;
+  }
+
+  run<T>(path: Path, work: () => T): T {
+    return this.#current.run(path, work);
+  }
+
+  /** The living path of this context that waiting for `name` would wait for. Shared inside shared is no conflict. */
+  reentered(name: LockName, mode: Mode): Path | undefined {
+    for (let path = this.current(); path !== undefined; path = path.parent) {
+      const both = path.mode === 'shared' && mode === 'shared';
+      if (path.live && path.name.encoded === name.encoded && !both) return path;
+    }
+    return undefined;
+  }
+
+  /** Notes that this context, holding what it holds, asks for `name`. The function returned takes the note back. */
+  asking(name: LockName, stack: string): { suspicion: Suspicion | undefined; done: () => void } {
+    const from: string[] = [];
+    let suspicion: Suspicion | undefined;
+    for (let path = this.current(); path !== undefined; path = path.parent) {
+      if (!path.live || path.name.encoded === name.encoded) continue;
+      suspicion ??= this.#contradiction(name.encoded, path.name.encoded);
+      from.push(path.name.encoded);
+      this.#add(path.name.encoded, name, stack);
+    }
+    return { suspicion, done: () => from.forEach((held) => this.#remove(held, name.encoded)) };
+  }
+
+  /** A living path from `asked` to `held`: somebody holds the first and asks for the second. */
+  #contradiction(asked: string, held: string): Suspicion | undefined {
+    const seen = new Set<string>();
+    const open: { at: string; first: Edge | undefined }[] = [{ at: asked, first: undefined }];
+    for (let step = open.pop(); step !== undefined; step = open.pop()) {
+      if (step.at === held && step.first !== undefined) {
+        return { because: 'order', otherName: step.first.name, otherStack: step.first.stack };
+      }
+      if (seen.has(step.at)) continue;
+      seen.add(step.at);
+      for (const [to, edge] of this.#order.get(step.at) ?? []) open.push({ at: to, first: step.first ?? edge });
+    }
+    return undefined;
+  }
+
+  #add(held: string, asked: LockName, stack: string): void {
+    let edges = this.#order.get(held);
+    if (edges === undefined) {
+      edges = new Map();
+      this.#order.set(held, edges);
+    }
+    const edge = edges.get(asked.encoded);
+    if (edge === undefined) edges.set(asked.encoded, { stack, name: asked.text, count: 1 });
+    else edge.count += 1;
+  }
+
+  #remove(held: string, asked: string): void {
+    const edges = this.#order.get(held);
+    const edge = edges?.get(asked);
+    if (edges === undefined || edge === undefined) return;
+    edge.count -= 1;
+    if (edge.count > 0) return;
+    edges.delete(asked);
+    if (edges.size === 0) this.#order.delete(held);
+  }
+}

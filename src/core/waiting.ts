@@ -1,0 +1,249 @@
+import { backoffMs } from './backoff.js';
+import type { Ask, Backend, Grant, Metadata, Mode, Refusal } from './backend.js';
+import { type Background, callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import { elapsedMs, type Instant, type Ports, remainingMs } from './clock.js';
+import { BackendUnavailableError, HoldfastError } from './errors.js';
+import { deadlineFor } from './hold.js';
+import { limits } from './limits.js';
+import type { LockName } from './name.js';
+import type { NodeIdentity } from './node.js';
+
+export interface StoreContext {
+  readonly backend: Backend;
+  readonly ports: Ports;
+  readonly background: Background;
+  readonly node: NodeIdentity;
+  readonly callTimeoutMs: number;
+  readonly unavailableMs: number;
+}
+
+/** What is asked for. */
+export interface Want {
+  readonly name: LockName;
+  readonly mode: Mode;
+  readonly ttlMs: number;
+  readonly metadata: Metadata;
+}
+
+export interface AskerOptions {
+  /** One try, no place in the queue. */
+  readonly once: boolean;
+  /** How many callers would be served by a grant that came now. */
+  readonly fencesWanted: () => number;
+  readonly onRefused?: (refusal: Refusal, ask: Ask) => void;
+  /** Starts to listen for wake-ups; false if it listened already. */
+  readonly listen?: () => boolean;
+  /** How the ask is sent; by default `backend.acquire`. */
+  readonly send?: (ask: Ask) => Promise<Grant | Refusal>;
+}
+
+export type Answer =
+  | {
+      readonly outcome: 'granted';
+      readonly grant: Grant;
+      readonly sentAt: Instant;
+      readonly ask: Ask;
+      readonly uncertain: boolean;
+    }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal }
+  | { readonly outcome: 'given-up' };
+
+/**
+ * The one waiting loop: asks, waits for a wake-up or the poll behind it, and asks again under the same owner until the
+ * store says yes, the callers go away, or the store stays away for too long.
+ *
+ * Kept here: an ask that is given up is abandoned in the store (invariant 5); a grant whose deadline has passed when
+ * its answer arrives is given back, not given out; listening starts before the second try, so nothing falls between;
+ * and no pause is shorter than `limits.retryMsMin`, whatever the store advises.
+ */
+export class Asker {
+  readonly want: Want;
+  /** Why the last call failed, until one succeeds. */
+  failure: unknown;
+  /** Whether the first refusal has been reported as an event. */
+  reported = false;
+  readonly #context: StoreContext;
+  readonly #options: AskerOptions;
+  #owner: string;
+  /** The store may know this owner: it was sent with a place to take, or a call ended without an answer. */
+  #traces = false;
+  #uncertain = false;
+  #givenUp = false;
+  #woken = false;
+  #endPause: (() => void) | undefined;
+  #failures = 0;
+  #failingSince: Instant | undefined;
+  #refusals = 0;
+
+  constructor(context: StoreContext, want: Want, options: AskerOptions) {
+    this.#context = context;
+    this.want = want;
+    this.#options = options;
+    this.#owner = context.ports.randomOwner();
+  }
+
+  /** Something may have changed in the store. A wake-up during a call is not lost: the next pause ends at once. */
+  wake(): void {
+    this.#woken = true;
+    this.#endPause?.();
+  }
+
+  /** Nobody wants it any more. */
+  giveUp(): void {
+    if (this.#givenUp) return;
+    this.#givenUp = true;
+    this.#abandon();
+    this.#endPause?.();
+  }
+
+  /** @throws the store's error, if it is permanent, lasted for `unavailableMs`, or came at the only try */
+  async run(): Promise<Answer> {
+    for (;;) {
+      if (this.#givenUp) return { outcome: 'given-up' };
+      this.#woken = false;
+      const ask = this.#ask();
+      const sentAt = this.#context.ports.now();
+      let answer: Grant | Refusal;
+      try {
+        answer = await this.#send(ask);
+      } catch (error) {
+        await this.#failed(error, sentAt);
+        continue;
+      }
+      this.#failures = 0;
+      this.#failingSince = undefined;
+      this.failure = undefined;
+      const result = answer.outcome === 'granted' ? await this.#granted(answer, ask, sentAt) : await this.#refused(answer, ask);
+      if (result !== undefined) return result;
+    }
+  }
+
+  #ask(): Ask {
+    const { traits } = this.#context.backend;
+    const fences = Math.max(1, Math.min(this.#options.fencesWanted(), traits.fencesPerGrant, limits.batchMax));
+    return { ...this.want, owner: this.#owner, fences, enqueue: !this.#options.once && traits.queue, node: this.#context.node };
+  }
+
+  #send(ask: Ask): Promise<Grant | Refusal> {
+    const { backend, ports } = this.#context;
+    if (ask.enqueue) this.#traces = true;
+    const send = this.#options.send ?? ((it: Ask) => backend.acquire(it));
+    const timeoutMs = callTimeoutMs(this.#context.callTimeoutMs, ask.ttlMs);
+    return withDeadline(ports, timeoutMs, `asking for "${ask.name.text}"`, () => send(ask));
+  }
+
+  async #granted(grant: Grant, ask: Ask, sentAt: Instant): Promise<Answer | undefined> {
+    this.#traces = true;
+    if (this.#givenUp) {
+      this.#abandon();
+      return { outcome: 'given-up' };
+    }
+    const now = this.#context.ports.now();
+    if (remainingMs(deadlineFor(sentAt, grant.ttlMs), now) > 0) {
+      return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#uncertain };
+    }
+    const sentence = `the store took ${Math.round(elapsedMs(sentAt, now))} ms to grant "${ask.name.text}", longer than its TTL of ${grant.ttlMs} ms allows: use a longer ttlMs`;
+    this.#startOver();
+    await this.#failed(new BackendUnavailableError(sentence, { lock: ask.name.text }), sentAt);
+    return undefined;
+  }
+
+  async #refused(refusal: Refusal, ask: Ask): Promise<Answer | undefined> {
+    if (this.#givenUp) {
+      this.#abandon();
+      return { outcome: 'given-up' };
+    }
+    if (refusal.because === 'abandoned') {
+      // Somebody revoked what this owner had before the answer to its first ask arrived.
+      this.#startOver();
+      return this.#pause(limits.retryMsMin);
+    }
+    if (this.#options.once) return { outcome: 'refused', refusal };
+    this.#options.onRefused?.(refusal, ask);
+    if (this.#options.listen?.() === true) return undefined;
+    return this.#pause(this.#untilNextTryMs(refusal));
+  }
+
+  #untilNextTryMs(refusal: Refusal): number {
+    const { traits } = this.#context.backend;
+    this.#refusals += 1;
+    const pollMs = traits.queue
+      ? traits.pollMs
+      : backoffMs(this.#refusals, limits.backoffMsMin, traits.pollMs, this.#context.ports.random());
+    return Math.max(limits.retryMsMin, Math.min(pollMs, refusal.retryInMs ?? Number.POSITIVE_INFINITY));
+  }
+
+  /** Waits before the next try, or throws if there is to be none. */
+  async #failed(error: unknown, sentAt: Instant): Promise<void> {
+    const { ports, unavailableMs } = this.#context;
+    const refusedOutright = error instanceof HoldfastError && error.code === 'BACKEND_UNAVAILABLE';
+    if (!refusedOutright) {
+      this.#traces = true;
+      this.#uncertain = true;
+    }
+    this.failure = error;
+    if (this.#givenUp) return this.#abandon();
+    this.#failures += 1;
+    this.#failingSince ??= sentAt;
+    const tooLong = elapsedMs(this.#failingSince, ports.now()) >= unavailableMs;
+    if (this.#options.once || tooLong || isPermanent(error)) {
+      this.giveUp();
+      throw asHoldfastError(error, this.want.name.text);
+    }
+    await this.#pause(backoffMs(this.#failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
+  }
+
+  #pause(delayMs: number): Promise<undefined> {
+    if (this.#woken || this.#givenUp) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const timer = this.#context.ports.timer(delayMs, () => this.#endPause?.());
+      this.#endPause = () => {
+        this.#endPause = undefined;
+        timer.cancel();
+        resolve(undefined);
+      };
+    });
+  }
+
+  /** The old owner is of no use; leave nothing of it behind. */
+  #startOver(): void {
+    this.#abandon();
+    this.#owner = this.#context.ports.randomOwner();
+    this.#uncertain = false;
+  }
+
+  #abandon(): void {
+    if (!this.#traces) return;
+    this.#traces = false;
+    abandonInBackground(this.#context, this.#ask());
+  }
+}
+
+/** Tells the store to forget an owner, again and again until it answers or nothing of it can be left. */
+export function abandonInBackground(context: StoreContext, ask: Ask): void {
+  const { backend, ports, background } = context;
+  const since = ports.now();
+  const untilMs = Math.max(ask.ttlMs, limits.placeMs);
+  background.run(`an ask for "${ask.name.text}" could not be withdrawn; it ends with its TTL`, async () => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await withDeadline(ports, callTimeoutMs(context.callTimeoutMs, ask.ttlMs), 'abandoning', () =>
+          backend.abandon(ask),
+        );
+      } catch (error) {
+        if (isPermanent(error) || elapsedMs(since, ports.now()) > untilMs) throw error;
+      }
+      await sleep(ports, backoffMs(attempt, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
+    }
+  });
+}
+
+export function sleep(ports: Ports, delayMs: number): Promise<void> {
+  return new Promise((resolve) => void ports.timer(delayMs, resolve));
+}
+
+function asHoldfastError(error: unknown, lock: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new BackendUnavailableError(`the store failed while "${lock}" was asked for: ${detail}`, { lock, cause: error });
+}
