@@ -22,11 +22,26 @@ export interface CallerActions {
 }
 
 /** One `request` or `acquire` from the moment its arguments were found good. */
-export interface Caller extends CallerActions {
+export class Caller {
   readonly settings: Settings;
+  readonly actions: CallerActions;
   readonly enqueuedAt: Instant;
   waitTimer: Timer | undefined;
   stopListening: (() => void) | undefined;
+
+  constructor(settings: Settings, enqueuedAt: Instant, actions: CallerActions) {
+    this.settings = settings;
+    this.enqueuedAt = enqueuedAt;
+    this.actions = actions;
+  }
+
+  /** Its wait is over, one way or the other: no timer and no signal concerns it any more. */
+  stopWaiting(): void {
+    this.waitTimer?.cancel();
+    this.waitTimer = undefined;
+    this.stopListening?.();
+    this.stopListening = undefined;
+  }
 }
 
 /** Callers of one hold must want the same from the store. */
@@ -36,12 +51,4 @@ export function sameWant(a: Settings, b: Settings): boolean {
 
 function sameMetadata(a: object, b: object): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
-}
-
-/** Its wait is over, one way or the other: no timer and no signal concerns it any more. */
-export function stopWaiting(caller: Caller): void {
-  caller.waitTimer?.cancel();
-  caller.waitTimer = undefined;
-  caller.stopListening?.();
-  caller.stopListening = undefined;
 }

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { Buffer } from 'node:buffer';
+import { createHash, randomFillSync } from 'node:crypto';
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { type NodeIdentity, readNodeIdentity } from './node.js';
@@ -71,6 +72,24 @@ export function createInstantReader(): () => Instant {
   };
 }
 
+const ownerBytes = 16;
+
+/** Owners from a pool of random bytes: one system call serves 256 of them. Used bytes are wiped. */
+function createOwnerSource(): () => string {
+  const pool = Buffer.alloc(ownerBytes * 256);
+  let next = pool.length;
+  return () => {
+    if (next === pool.length) {
+      randomFillSync(pool);
+      next = 0;
+    }
+    const owner = pool.toString('base64url', next, next + ownerBytes);
+    pool.fill(0, next, next + ownerBytes);
+    next += ownerBytes;
+    return owner;
+  };
+}
+
 export function systemPorts(): Ports {
   return {
     now: createInstantReader(),
@@ -78,7 +97,7 @@ export function systemPorts(): Ports {
       const handle = setTimeout(fn, Math.max(0, delayMs));
       return { cancel: () => clearTimeout(handle) };
     },
-    randomOwner: () => randomBytes(16).toString('base64url'),
+    randomOwner: createOwnerSource(),
     random: Math.random,
     identity: readNodeIdentity,
     warn(message, cause) {

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { AcquiredLease } from './acquired.js';
 import type { Backend, LockRecord, Revocation } from './backend.js';
-import type { Caller } from './caller.js';
+import { Caller, type CallerActions } from './caller.js';
 import { Background, withDeadline } from './calls.js';
 import { type Ports, systemPorts } from './clock.js';
 import { ClosedError, DeadlockError, HoldfastError, InvalidArgumentError } from './errors.js';
@@ -86,11 +86,12 @@ export class Holdfast {
     this.#background = new Background(ports.warn);
     const { callTimeoutMs, unavailableMs } = this.#defaults;
     const store: StoreContext = { backend, ports, background: this.#background, node: this.node, callTimeoutMs, unavailableMs };
+    const clientId = nodeId(this.node);
     this.#context = {
       store,
+      hold: { ports, emitter: this.#emitter, keeper: new Keeper(backend, ports, callTimeoutMs), clientId },
       emitter: this.#emitter,
-      keeper: new Keeper(backend, ports, callTimeoutMs),
-      clientId: nodeId(this.node),
+      clientId,
       onIdle: (queue) => void this.#queues.delete(queue.name.encoded),
     };
   }
@@ -314,13 +315,13 @@ export class Holdfast {
     }
   }
 
-  #enter({ name, settings }: Request, actions: Omit<Caller, 'settings' | 'enqueuedAt' | 'waitTimer' | 'stopListening'>): void {
+  #enter({ name, settings }: Request, actions: CallerActions): void {
     let queue = this.#queues.get(name.encoded);
     if (queue === undefined) {
       queue = new NameQueue(name, this.#context);
       this.#queues.set(name.encoded, queue);
     }
-    queue.enter({ ...actions, settings, enqueuedAt: this.#ports.now(), waitTimer: undefined, stopListening: undefined });
+    queue.enter(new Caller(settings, this.#ports.now(), actions));
   }
 
   /** Looks for deadlocks in the making; what it returns marks the callback's async context. */

@@ -1,6 +1,6 @@
 import type { Mode, Release } from './backend.js';
 import type { Instant, Ports, Timer } from './clock.js';
-import { ClosedError, LeaseLostError, type Loss } from './errors.js';
+import { ClosedError, type HoldfastError, LeaseLostError, type Loss } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
 import type { LiveHold } from './live-hold.js';
 import type { Settings } from './options.js';
@@ -64,7 +64,8 @@ export class Turn implements Lease {
   readonly #startedAt: Instant;
   readonly #timers: Timer[] = [];
   #controller: AbortController | undefined;
-  #ended: LeaseLostError | ClosedError | undefined;
+  #lost: LeaseLostError | undefined;
+  #released = false;
 
   constructor(hold: LiveHold, fence: bigint, waitedMs: number, settings: Settings, context: LeaseContext) {
     this.#hold = hold;
@@ -104,17 +105,17 @@ export class Turn implements Lease {
     this.#hold.tick();
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#ended !== undefined) this.#controller.abort(this.#ended);
+      if (this.#over) this.#controller.abort(this.#reason());
     }
     return this.#controller.signal;
   }
 
   get remainingMs(): number {
-    return this.#ended === undefined && this.#hold.tick() ? this.#hold.remainingMs(this.#context.ports.now()) : 0;
+    return !this.#over && this.#hold.tick() ? this.#hold.remainingMs(this.#context.ports.now()) : 0;
   }
 
   get loss(): Loss | undefined {
-    return this.#ended instanceof LeaseLostError ? this.#ended.loss : undefined;
+    return this.#lost?.loss;
   }
 
   get heldMs(): number {
@@ -123,22 +124,24 @@ export class Turn implements Lease {
 
   assertHeld(): void {
     this.#hold.tick();
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#over) throw this.#reason();
   }
 
   /** The hold was lost: everyone who holds this lease hears of it now. */
   lose(loss: Loss): void {
-    if (this.#ended !== undefined) return;
+    if (this.#over) return;
     const message = `the lease on "${this.name}" is lost (${loss}): ${lossSentences[loss]}; stop writing and let the next holder work`;
-    const error = new LeaseLostError(loss, message, { lock: this.name });
-    this.#end(error);
-    this.#context.onLoss(error);
+    this.#lost = new LeaseLostError(loss, message, { lock: this.name });
+    this.#end();
+    this.#context.onLoss(this.#lost);
     this.#context.emitter.emit('lost', () => ({ ...this.event(), loss }));
   }
 
-  /** The turn is over without a loss, or after one; its fence is gone. */
+  /** The work has ended, without a loss or after one: the fence is gone. */
   finish(): void {
-    this.#end(new ClosedError(`the lease on "${this.name}" was released: ask for a new one`, { lock: this.name }));
+    if (this.#over) return;
+    this.#released = true;
+    this.#end();
   }
 
   event(): LockEvent {
@@ -151,10 +154,17 @@ export class Turn implements Lease {
     };
   }
 
-  #end(reason: LeaseLostError | ClosedError): void {
+  get #over(): boolean {
+    return this.#released || this.#lost !== undefined;
+  }
+
+  /** Made only when somebody asks: an error with its stack costs more than the whole turn. */
+  #reason(): HoldfastError {
+    return this.#lost ?? new ClosedError(`the lease on "${this.name}" was released: ask for a new one`, { lock: this.name });
+  }
+
+  #end(): void {
     for (const timer of this.#timers) timer.cancel();
-    if (this.#ended !== undefined) return;
-    this.#ended = reason;
-    this.#controller?.abort(reason);
+    this.#controller?.abort(this.#reason());
   }
 }

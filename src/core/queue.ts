@@ -1,11 +1,10 @@
 import type { Refusal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import { type Caller, type GivenUp, sameWant, stopWaiting } from './caller.js';
+import { type Caller, type GivenUp, sameWant } from './caller.js';
 import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
 import { elapsedMs, ownerDigest } from './clock.js';
 import { BackendUnavailableError, BusyError, type HoldfastError, LimitExceededError, WaitTimeoutError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
-import type { Keeper } from './keeper.js';
 import type { ReleaseOutcome, Turn } from './lease.js';
 import { limits } from './limits.js';
 import { type HoldContext, LiveHold } from './live-hold.js';
@@ -16,8 +15,8 @@ import { type Answer, abandonInBackground, Asker, type AskerOptions, sleep, type
 
 export interface QueueContext {
   readonly store: StoreContext;
+  readonly hold: HoldContext;
   readonly emitter: Emitter;
-  readonly keeper: Keeper;
   readonly clientId: string;
   /** Nothing is left in this queue. */
   readonly onIdle: (queue: NameQueue) => void;
@@ -63,7 +62,7 @@ export class NameQueue {
     if (settings.steal) return this.#steal(caller);
     if (settings.ifAvailable || settings.waitMs === 0) return this.#tryOnce(caller);
     if (this.#waiting.size >= limits.localQueueMax) {
-      caller.fail(
+      caller.actions.fail(
         new LimitExceededError(
           `${limits.localQueueMax} callers already wait for "${this.name.text}" in this process: shed load before asking`,
         ),
@@ -135,13 +134,13 @@ export class NameQueue {
   }
 
   #giveUp(caller: Caller, because: GivenUp, reason: unknown): void {
-    stopWaiting(caller);
+    caller.stopWaiting();
     this.#context.emitter.emit('abandoned', () => ({
       ...this.#event(caller.settings),
       because,
       waitedMs: this.#waitedMs(caller),
     }));
-    caller.fail(reason);
+    caller.actions.fail(reason);
   }
 
   /** Makes the ask in the store fit the head of the queue. */
@@ -226,8 +225,7 @@ export class NameQueue {
       },
     });
     this.#servings.add(serving);
-    const context: HoldContext = { ...this.#context, ports: this.#context.store.ports };
-    const hold = new LiveHold(context, { held, grant, sentAt, metadata: ask.metadata }, (loss) => serving.lose(loss));
+    const hold = new LiveHold(this.#context.hold, { held, grant, sentAt, metadata: ask.metadata }, (loss) => serving.lose(loss));
     serving.start(hold, batch);
   }
 
@@ -280,15 +278,15 @@ export class NameQueue {
     if (caller.settings.ifAvailable) {
       // Never inside the caller's own call of request().
       void Promise.resolve()
-        .then(() => caller.begin(null))
+        .then(() => caller.actions.begin(null))
         .then(() => {
-          caller.over();
+          caller.actions.over();
           this.#idle();
         });
       return;
     }
     const lock = this.name.text;
-    caller.fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
+    caller.actions.fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
     this.#idle();
   }
 

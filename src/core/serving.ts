@@ -2,7 +2,6 @@ import type { Ports } from './clock.js';
 import type { Loss } from './errors.js';
 import type { Emitter } from './events.js';
 import type { Caller } from './caller.js';
-import { stopWaiting } from './caller.js';
 import { Turn } from './lease.js';
 import type { LiveHold } from './live-hold.js';
 
@@ -75,15 +74,15 @@ export class Serving {
   }
 
   #begin(caller: Caller): void {
-    stopWaiting(caller);
+    caller.stopWaiting();
     const { ports, emitter } = this.#context;
     const waitedMs = ports.now().monotonicMs - caller.enqueuedAt.monotonicMs;
-    const turn = new Turn(this.hold, this.#nextFence, waitedMs, caller.settings, { ports, emitter, onLoss: caller.lost });
+    const turn = new Turn(this.hold, this.#nextFence, waitedMs, caller.settings, { ports, emitter, onLoss: caller.actions.lost });
     this.#nextFence += 1n;
     this.turns.add(turn);
     this.#callers.set(turn, caller);
     emitter.emit('granted', () => turn.event());
-    caller.begin(turn).then(
+    caller.actions.begin(turn).then(
       () => this.#end(turn),
       () => this.#end(turn),
     );
@@ -97,8 +96,8 @@ export class Serving {
     const caller = this.#callers.get(turn);
     this.#callers.delete(turn);
     this.#beginNext();
-    if (this.turns.size > 0) caller?.over();
-    else void this.#finish(turn).then(() => caller?.over());
+    if (this.turns.size > 0) caller?.actions.over();
+    else void this.#finish(turn).then(() => caller?.actions.over());
   }
 
   async #finish(lastTurn: Turn | undefined): Promise<void> {
