@@ -31,9 +31,9 @@ async function invoke<T>(call: () => Promise<T>): Promise<T> {
   return call();
 }
 
-/** No single call may use up more than half of the TTL that depends on it. */
-export function callTimeoutMs(configuredMs: number, ttlMs: number): number {
-  return Math.max(limits.callTimeoutMsMin, Math.min(configuredMs, ttlMs * limits.callTimeoutTtlRatioMax));
+/** No single call may use up more than a share of the TTL that depends on it. */
+export function callTimeoutMs(configuredMs: number, ttlMs: number, ratioMax: number = limits.callTimeoutTtlRatioMax): number {
+  return Math.max(limits.callTimeoutMsMin, Math.min(configuredMs, ttlMs * ratioMax));
 }
 
 /** Whether asking again is pointless. Anything that a client library throws may pass by itself. */

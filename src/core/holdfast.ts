@@ -6,6 +6,7 @@ import { Background, withDeadline } from './calls.js';
 import { type Ports, systemPorts } from './clock.js';
 import { ClosedError, DeadlockError, HoldfastError, InvalidArgumentError } from './errors.js';
 import { Emitter, type LockEventType, type LockListener, lockEventTypes } from './events.js';
+import type { StoreContext } from './giving-back.js';
 import { Keeper } from './keeper.js';
 import type { HeldLease, Lease, Turn } from './lease.js';
 import { limits } from './limits.js';
@@ -29,7 +30,6 @@ import { type Path, Paths, type Suspicion } from './path.js';
 import { NameQueue, type QueueContext } from './queue.js';
 import { type LeaseSet, requestInOrder } from './request-all.js';
 import { type LockSnapshot, readRecords, snapshot } from './snapshot.js';
-import type { StoreContext } from './waiting.js';
 
 /** Callback of `request`. */
 export type LockCallback<T, L = Lease> = (lease: L) => T | PromiseLike<T>;
@@ -82,8 +82,8 @@ export class Holdfast {
     this.#ports = ports;
     this.#defaults = parseDefaults(options, backend.traits);
     this.node = ports.identity();
-    this.#emitter = new Emitter(ports.warn);
-    this.#background = new Background(ports.warn);
+    this.#emitter = new Emitter((message, cause) => ports.warn(message, cause));
+    this.#background = new Background((message, cause) => ports.warn(message, cause));
     const { callTimeoutMs, unavailableMs } = this.#defaults;
     const store: StoreContext = { backend, ports, background: this.#background, node: this.node, callTimeoutMs, unavailableMs };
     const clientId = nodeId(this.node);

@@ -1,5 +1,5 @@
-import { backoffMs } from './backoff.js';
 import type { Backend, Renewal } from './backend.js';
+import { backoffMs } from './backoff.js';
 import { callTimeoutMs, withDeadline } from './calls.js';
 import type { Ports, Timer } from './clock.js';
 import { limits } from './limits.js';
@@ -119,7 +119,7 @@ export class Keeper {
 
   #send(holds: LiveHold[]): void {
     const ttlMs = Math.min(...holds.map((hold) => hold.held.ttlMs));
-    const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs);
+    const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax);
     withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
       (answers) => {
         holds.forEach((hold, i) => {

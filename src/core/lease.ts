@@ -51,6 +51,8 @@ export interface LeaseContext {
   readonly emitter: Emitter;
   /** Told once, before anyone else hears of the loss. */
   readonly onLoss: (error: LeaseLostError) => void;
+  /** The work runs longer than `maxHoldMs`. */
+  readonly onOverdue: (turn: Turn) => void;
 }
 
 /** One caller's turn on a hold. `request` shows it as `Lease`; `acquire` wraps it so that it can be released. */
@@ -74,7 +76,7 @@ export class Turn implements Lease {
     this.#context = context;
     this.#startedAt = context.ports.now();
     const { maxHoldMs, expectedHoldMs } = settings;
-    if (maxHoldMs !== undefined) this.#timers.push(context.ports.timer(maxHoldMs, () => hold.end('overdue')));
+    if (maxHoldMs !== undefined) this.#timers.push(context.ports.timer(maxHoldMs, () => context.onOverdue(this)));
     if (expectedHoldMs !== undefined) {
       this.#timers.push(context.ports.timer(expectedHoldMs, () => context.emitter.emit('overdue', () => this.event())));
     }

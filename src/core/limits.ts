@@ -45,6 +45,8 @@ export const limits = {
   callTimeoutMsDefault: 5_000,
   /** No single try of an ask or a renewal may use up more of the TTL than this share. */
   callTimeoutTtlRatioMax: 0.5,
+  /** A renewal that got no answer after this share of the TTL is sent again: there is time for three. */
+  renewTimeoutTtlRatioMax: 0.2,
   /** Shortest deadline of a call: below it a healthy store would be called dead. */
   callTimeoutMsMin: 25,
 

@@ -66,7 +66,7 @@ export class Paths {
       from.push(path.name.encoded);
       this.#add(path.name.encoded, name, stack);
     }
-    return { suspicion, done: () => from.forEach((held) => this.#remove(held, name.encoded)) };
+    return { suspicion, done: () => this.#forget(from, name.encoded) };
   }
 
   /** A living path from `asked` to `held`: somebody holds the first and asks for the second. */
@@ -93,6 +93,10 @@ export class Paths {
     const edge = edges.get(asked.encoded);
     if (edge === undefined) edges.set(asked.encoded, { stack, name: asked.text, count: 1 });
     else edge.count += 1;
+  }
+
+  #forget(from: readonly string[], asked: string): void {
+    for (const held of from) this.#remove(held, asked);
   }
 
   #remove(held: string, asked: string): void {

@@ -1,17 +1,16 @@
 import type { Refusal } from './backend.js';
-import { backoffMs } from './backoff.js';
 import { type Caller, type GivenUp, sameWant } from './caller.js';
-import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
-import { elapsedMs, ownerDigest } from './clock.js';
+import { ownerDigest } from './clock.js';
 import { BackendUnavailableError, BusyError, type HoldfastError, LimitExceededError, WaitTimeoutError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
-import type { ReleaseOutcome, Turn } from './lease.js';
+import { abandonInBackground, release, type StoreContext } from './giving-back.js';
+import type { Turn } from './lease.js';
 import { limits } from './limits.js';
 import { type HoldContext, LiveHold } from './live-hold.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
 import { Serving } from './serving.js';
-import { type Answer, abandonInBackground, Asker, type AskerOptions, sleep, type StoreContext, type Want } from './waiting.js';
+import { type Answer, Asker, type AskerOptions, type Want } from './waiting.js';
 
 export interface QueueContext {
   readonly store: StoreContext;
@@ -37,8 +36,8 @@ export class NameQueue {
   readonly #servings = new Set<Serving>();
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
-  /** Asks of callers that do not queue. */
-  readonly #immediate = new Set<Asker>();
+  /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
+  readonly #running = new Set<Asker>();
   #stopWatching: (() => void) | undefined;
   #closedBecause: (() => HoldfastError) | undefined;
   readonly #whenIdle: (() => void)[] = [];
@@ -85,7 +84,7 @@ export class NameQueue {
   rejectWaiting(reason: () => HoldfastError): void {
     this.#closedBecause = reason;
     for (const caller of this.waiting) this.#leave(caller, 'closed', reason());
-    for (const asker of this.#immediate) asker.giveUp();
+    for (const asker of this.#running) asker.giveUp();
     this.#pump();
   }
 
@@ -165,9 +164,10 @@ export class NameQueue {
       listen: () => this.#listen(),
       onRefused: (refusal, ask) => this.#reportWaiting(asker, settings, refusal, ownerDigest(ask.owner)),
     });
-    asker.run().then(
+    this.#run(
+      asker,
       (answer) => this.#answered(asker, settings, answer),
-      (error: unknown) => this.#askFailed(asker, error),
+      (error) => this.#askFailed(asker, error),
     );
     return asker;
   }
@@ -255,34 +255,45 @@ export class NameQueue {
   }
 
   #askAside(caller: Caller, asker: Asker): void {
-    this.#immediate.add(asker);
-    asker
-      .run()
-      .then(
-        (answer) => {
-          if (answer.outcome === 'given-up') return this.#giveUp(caller, 'closed', this.#closedBecause?.());
-          if (answer.outcome === 'refused') return this.#notAvailable(caller, describe(answer.refusal));
-          // Whoever held it here has lost it, and hears so before the thief begins.
-          if (caller.settings.steal) this.lose('stolen');
-          this.#serve(answer, [caller]);
-        },
-        (error: unknown) => this.#giveUp(caller, 'failed', error),
-      )
-      .finally(() => {
-        this.#immediate.delete(asker);
+    const { signal, steal } = caller.settings;
+    if (signal !== undefined) {
+      const onAbort = () => asker.giveUp();
+      signal.addEventListener('abort', onAbort, { once: true });
+      caller.stopListening = () => signal.removeEventListener('abort', onAbort);
+    }
+    const answered = (answer: Answer) => {
+      if (answer.outcome === 'given-up') {
+        return signal?.aborted === true
+          ? this.#giveUp(caller, 'aborted', signal.reason)
+          : this.#giveUp(caller, 'closed', this.#closedBecause?.());
+      }
+      if (answer.outcome === 'refused') return this.#notAvailable(caller, describe(answer.refusal));
+      // Whoever held it here has lost it, and hears so before the thief begins.
+      if (steal) this.lose('stolen');
+      return this.#serve(answer, [caller]);
+    };
+    this.#run(asker, answered, (error) => this.#giveUp(caller, 'failed', error));
+  }
+
+  #run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
+    this.#running.add(asker);
+    // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
+    const over = <T>(settle: (value: T) => void) => {
+      return (value: T) => {
+        this.#running.delete(asker);
+        settle(value);
         this.#idle();
-      });
+      };
+    };
+    asker.run().then(over(answered), over(failed));
   }
 
   #notAvailable(caller: Caller, holder: string): void {
+    caller.stopWaiting();
     if (caller.settings.ifAvailable) {
       // Never inside the caller's own call of request().
-      void Promise.resolve()
-        .then(() => caller.actions.begin(null))
-        .then(() => {
-          caller.actions.over();
-          this.#idle();
-        });
+      const work = () => Promise.resolve().then(() => caller.actions.begin(null));
+      this.#context.store.background.run('unreachable', () => work().then(caller.actions.over));
       return;
     }
     const lock = this.name.text;
@@ -298,47 +309,20 @@ export class NameQueue {
   }
 
   #idle(): void {
-    if (this.#waiting.size > 0 || this.#asker !== undefined || this.#servings.size > 0 || this.#immediate.size > 0) return;
+    if (this.#waiting.size > 0 || this.#servings.size > 0 || this.#running.size > 0) return;
     this.#stopWatching?.();
     this.#stopWatching = undefined;
     this.#context.onIdle(this);
     for (const tell of this.#whenIdle.splice(0)) tell();
   }
 
-  /** One try that the caller waits for, then more in the background until the TTL is over. */
   async #release(hold: LiveHold, lastTurn: Turn | undefined, granted: Granted): Promise<void> {
-    const outcome = await this.#releaseOnce(hold).catch((error: unknown): ReleaseOutcome => {
-      this.#releaseLater(hold, error);
-      return 'unknown';
-    });
+    const { store, emitter } = this.#context;
+    const outcome = await release(store, hold.held);
     if (lastTurn !== undefined) lastTurn.releaseOutcome = outcome;
     // A copy of the ask may still be under way: the store must refuse it when it arrives.
-    if (granted.uncertain) abandonInBackground(this.#context.store, granted.ask);
-    this.#context.emitter.emit('released', () => ({ ...(lastTurn ?? hold).event(), outcome }));
-  }
-
-  #releaseOnce(hold: LiveHold): Promise<ReleaseOutcome> {
-    const { backend, ports, callTimeoutMs: configuredMs } = this.#context.store;
-    return withDeadline(ports, callTimeoutMs(configuredMs, hold.held.ttlMs), 'releasing', () => backend.release(hold.held));
-  }
-
-  #releaseLater(hold: LiveHold, firstError: unknown): void {
-    const { ports, background } = this.#context.store;
-    const since = ports.now();
-    background.run(`"${this.name.text}" could not be released; it ends with its TTL`, async () => {
-      let last = firstError;
-      for (let attempt = 1; !isPermanent(last); attempt++) {
-        await sleep(ports, backoffMs(attempt, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
-        if (elapsedMs(since, ports.now()) > hold.held.ttlMs) return;
-        try {
-          await this.#releaseOnce(hold);
-          return;
-        } catch (error) {
-          last = error;
-        }
-      }
-      throw last;
-    });
+    if (granted.uncertain) abandonInBackground(store, granted.ask);
+    emitter.emit('released', () => ({ ...(lastTurn ?? hold).event(), outcome }));
   }
 
   reportRevoked(kind: 'revoked' | 'stolen', reason: string, settings: Pick<Settings, 'mode' | 'ttlMs'>): void {

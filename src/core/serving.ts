@@ -1,7 +1,7 @@
+import type { Caller } from './caller.js';
 import type { Ports } from './clock.js';
 import type { Loss } from './errors.js';
 import type { Emitter } from './events.js';
-import type { Caller } from './caller.js';
 import { Turn } from './lease.js';
 import type { LiveHold } from './live-hold.js';
 
@@ -77,7 +77,12 @@ export class Serving {
     caller.stopWaiting();
     const { ports, emitter } = this.#context;
     const waitedMs = ports.now().monotonicMs - caller.enqueuedAt.monotonicMs;
-    const turn = new Turn(this.hold, this.#nextFence, waitedMs, caller.settings, { ports, emitter, onLoss: caller.actions.lost });
+    const turn = new Turn(this.hold, this.#nextFence, waitedMs, caller.settings, {
+      ports,
+      emitter,
+      onLoss: caller.actions.lost,
+      onOverdue: (late) => this.#overdue(late),
+    });
     this.#nextFence += 1n;
     this.turns.add(turn);
     this.#callers.set(turn, caller);
@@ -96,8 +101,21 @@ export class Serving {
     const caller = this.#callers.get(turn);
     this.#callers.delete(turn);
     this.#beginNext();
-    if (this.turns.size > 0) caller?.actions.over();
-    else void this.#finish(turn).then(() => caller?.actions.over());
+    if (this.turns.size > 0) {
+      this.#endIfUnused();
+      caller?.actions.over();
+    } else void this.#finish(turn).then(() => caller?.actions.over());
+  }
+
+  /** Others of a shared batch are not to blame: the hold ends when nobody is left who may use it. */
+  #overdue(turn: Turn): void {
+    turn.lose('overdue');
+    this.#endIfUnused();
+  }
+
+  #endIfUnused(): void {
+    for (const turn of this.turns) if (turn.loss === undefined) return;
+    this.hold.end('overdue');
   }
 
   async #finish(lastTurn: Turn | undefined): Promise<void> {

@@ -1,21 +1,12 @@
+import type { Ask, Grant, Metadata, Mode, Refusal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import type { Ask, Backend, Grant, Metadata, Mode, Refusal } from './backend.js';
-import { type Background, callTimeoutMs, isPermanent, withDeadline } from './calls.js';
-import { elapsedMs, type Instant, type Ports, remainingMs } from './clock.js';
+import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import { elapsedMs, type Instant, remainingMs } from './clock.js';
 import { BackendUnavailableError, HoldfastError } from './errors.js';
+import { abandonInBackground, type StoreContext } from './giving-back.js';
 import { deadlineFor } from './hold.js';
 import { limits } from './limits.js';
 import type { LockName } from './name.js';
-import type { NodeIdentity } from './node.js';
-
-export interface StoreContext {
-  readonly backend: Backend;
-  readonly ports: Ports;
-  readonly background: Background;
-  readonly node: NodeIdentity;
-  readonly callTimeoutMs: number;
-  readonly unavailableMs: number;
-}
 
 /** What is asked for. */
 export interface Want {
@@ -68,6 +59,7 @@ export class Asker {
   /** The store may know this owner: it was sent with a place to take, or a call ended without an answer. */
   #traces = false;
   #uncertain = false;
+  #calling = false;
   #givenUp = false;
   #woken = false;
   #endPause: (() => void) | undefined;
@@ -92,6 +84,8 @@ export class Asker {
   giveUp(): void {
     if (this.#givenUp) return;
     this.#givenUp = true;
+    // Whatever is on its way may take effect after we have left.
+    if (this.#calling) this.#traces = true;
     this.#abandon();
     this.#endPause?.();
   }
@@ -105,8 +99,11 @@ export class Asker {
       const sentAt = this.#context.ports.now();
       let answer: Grant | Refusal;
       try {
+        this.#calling = true;
         answer = await this.#send(ask);
+        this.#calling = false;
       } catch (error) {
+        this.#calling = false;
         await this.#failed(error, sentAt);
         continue;
       }
@@ -220,29 +217,6 @@ export class Asker {
     this.#traces = false;
     abandonInBackground(this.#context, this.#ask());
   }
-}
-
-/** Tells the store to forget an owner, again and again until it answers or nothing of it can be left. */
-export function abandonInBackground(context: StoreContext, ask: Ask): void {
-  const { backend, ports, background } = context;
-  const since = ports.now();
-  const untilMs = Math.max(ask.ttlMs, limits.placeMs);
-  background.run(`an ask for "${ask.name.text}" could not be withdrawn; it ends with its TTL`, async () => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await withDeadline(ports, callTimeoutMs(context.callTimeoutMs, ask.ttlMs), 'abandoning', () =>
-          backend.abandon(ask),
-        );
-      } catch (error) {
-        if (isPermanent(error) || elapsedMs(since, ports.now()) > untilMs) throw error;
-      }
-      await sleep(ports, backoffMs(attempt, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
-    }
-  });
-}
-
-export function sleep(ports: Ports, delayMs: number): Promise<void> {
-  return new Promise((resolve) => void ports.timer(delayMs, resolve));
 }
 
 function asHoldfastError(error: unknown, lock: string): HoldfastError {
