@@ -73,11 +73,14 @@ export class NameQueue {
     this.#pump();
   }
 
-  /** Ends what this process holds under these owners' digests; `undefined` means all. */
-  lose(loss: 'revoked' | 'stolen', digests?: ReadonlySet<string>): void {
-    for (const serving of [...this.#servings]) {
-      if (digests === undefined || digests.has(ownerDigest(serving.hold.held.owner))) serving.hold.end(loss);
-    }
+  /** Ends what this process holds under these owners' digests. */
+  revoked(digests: ReadonlySet<string>): void {
+    for (const { hold } of [...this.#servings]) if (digests.has(ownerDigest(hold.held.owner))) hold.end('revoked');
+  }
+
+  /** By fence, because the answers of two thieves may arrive in either order. */
+  #loseOlderThan(fence: bigint): void {
+    for (const { hold } of [...this.#servings]) if (hold.grant.fences.last < fence) hold.end('stolen');
   }
 
   /** Nobody waits here any more. Turns that have begun go on. */
@@ -257,19 +260,21 @@ export class NameQueue {
   #askAside(caller: Caller, asker: Asker): void {
     const { signal, steal } = caller.settings;
     if (signal !== undefined) {
-      const onAbort = () => asker.giveUp();
+      const onAbort = () => {
+        asker.giveUp();
+        this.#giveUp(caller, 'aborted', signal.reason);
+      };
       signal.addEventListener('abort', onAbort, { once: true });
       caller.stopListening = () => signal.removeEventListener('abort', onAbort);
     }
     const answered = (answer: Answer) => {
       if (answer.outcome === 'given-up') {
-        return signal?.aborted === true
-          ? this.#giveUp(caller, 'aborted', signal.reason)
-          : this.#giveUp(caller, 'closed', this.#closedBecause?.());
+        if (signal?.aborted !== true) this.#giveUp(caller, 'closed', this.#closedBecause?.());
+        return;
       }
       if (answer.outcome === 'refused') return this.#notAvailable(caller, describe(answer.refusal));
       // Whoever held it here has lost it, and hears so before the thief begins.
-      if (steal) this.lose('stolen');
+      if (steal) this.#loseOlderThan(answer.grant.fences.first);
       return this.#serve(answer, [caller]);
     };
     this.#run(asker, answered, (error) => this.#giveUp(caller, 'failed', error));

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Backend, Stop, Traits } from '../../core/backend.js';
+import { ClosedError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { MemoryStore } from './store.js';
 
@@ -44,6 +45,7 @@ class MemoryBackend implements Backend {
   readonly traits = traits;
   readonly #store: MemoryStore;
   readonly #watchers: Map<string, Set<() => void>>;
+  #closed = false;
 
   constructor(store: MemoryStore, watchers: Map<string, Set<() => void>>) {
     this.#store = store;
@@ -51,21 +53,22 @@ class MemoryBackend implements Backend {
   }
 
   async acquire(ask: Parameters<Backend['acquire']>[0]) {
-    return this.#store.acquire(ask);
+    return this.#open().acquire(ask);
   }
 
   async renew(holds: Parameters<Backend['renew']>[0]) {
-    return holds.map((held) => this.#store.renew(held));
+    const store = this.#open();
+    return holds.map((held) => store.renew(held));
   }
 
   async release(held: Parameters<Backend['release']>[0]) {
-    const outcome = this.#store.release(held);
+    const outcome = this.#open().release(held);
     this.#wake(held.name.encoded);
     return outcome;
   }
 
   async abandon(ask: Parameters<Backend['abandon']>[0]) {
-    this.#store.abandon(ask);
+    this.#open().abandon(ask);
     this.#wake(ask.name.encoded);
   }
 
@@ -81,11 +84,11 @@ class MemoryBackend implements Backend {
   }
 
   async *list(prefix: string) {
-    yield* this.#store.list(prefix);
+    yield* this.#open().list(prefix);
   }
 
   async revoke(name: Parameters<Backend['revoke']>[0], by: Parameters<Backend['revoke']>[1]) {
-    const revocation = this.#store.revoke(name.encoded, by);
+    const revocation = this.#open().revoke(name.encoded, by);
     this.#wake(name.encoded);
     return revocation;
   }
@@ -94,7 +97,14 @@ class MemoryBackend implements Backend {
     return [];
   }
 
-  async close() {}
+  async close() {
+    this.#closed = true;
+  }
+
+  #open(): MemoryStore {
+    if (this.#closed) throw new ClosedError('this client of the memory store is closed: open another one');
+    return this.#store;
+  }
 
   #wake(encodedName: string): void {
     // A copy: a woken waiter may stop watching at once.

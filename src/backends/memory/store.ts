@@ -66,8 +66,8 @@ export class MemoryStore {
 
   acquire(ask: Ask): Grant | Refusal {
     const now = this.#clock.nowMs();
-    const entry = this.#entry(ask.name.encoded, now);
     if (this.#isEnded(ask.owner, now)) return { outcome: 'refused', because: 'abandoned', holders: [], ahead: 0 };
+    const entry = this.#entry(ask.name.encoded, now);
     const mine = entry.holders.get(ask.owner);
     if (mine !== undefined) {
       mine.expiresAtMs = now + ask.ttlMs;

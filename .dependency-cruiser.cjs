@@ -1,0 +1,88 @@
+/** The layers of ARCHITECTURE.md, held by `npm run layers`. Type imports count. */
+const clients = { 'src/cli': ['cli-table3', 'picocolors'], 'src/backends/sqlite': ['libsql'] };
+
+/** Each npm package belongs to one folder. */
+const clientRules = Object.entries(clients).map(([folder, packages]) => ({
+  name: `npm-only-from-${folder.replaceAll('/', '-')}`,
+  severity: 'error',
+  comment: `only ${folder} may import ${packages.join(', ')}`,
+  from: { path: '^src/', pathNot: `^${folder}/` },
+  to: { path: `(^|/)node_modules/(${packages.join('|')})/|^(${packages.join('|')})$` },
+}));
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', comment: 'move what both need into a third file', from: {}, to: { circular: true } },
+    {
+      name: 'unresolvable',
+      severity: 'error',
+      comment: 'the import leads nowhere: mend the path, or declare the package',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'core-imports-core',
+      severity: 'error',
+      comment: 'core stands alone: hand in what it needs through a port',
+      from: { path: '^src/core/' },
+      to: { path: '^src/', pathNot: '^src/core/' },
+    },
+    {
+      name: 'core-imports-node-only',
+      severity: 'error',
+      comment: 'core uses node: built-ins and no npm package',
+      from: { path: '^src/core/' },
+      to: { dependencyTypesNot: ['core'], pathNot: '^src/' },
+    },
+    {
+      name: 'backend-imports-core',
+      severity: 'error',
+      comment: 'a backend knows core and itself: nothing else, and never another backend',
+      from: { path: '^src/backends/([^/]+)/' },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/backends/$1/'] },
+    },
+    {
+      name: 'testkit-imports-core-and-memory',
+      severity: 'error',
+      comment: 'the testkit is handed the backend under test; only the memory store is its own tool',
+      from: { path: '^src/testkit/' },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/backends/memory/', '^src/testkit/'] },
+    },
+    {
+      name: 'features-import-core',
+      severity: 'error',
+      comment: 'a feature builds on core alone',
+      from: { path: '^src/(?!core/|backends/|testkit/|cli/|doctor/|dashboard/|index\\.ts$)([^/]+)/' },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/$1/'] },
+    },
+    {
+      name: 'index-imports-core',
+      severity: 'error',
+      comment: 'the main entry stays free of stores: each has its own subpath',
+      from: { path: '^src/index\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/core/' },
+    },
+    {
+      name: 'nothing-imports-cli',
+      severity: 'error',
+      comment: 'move what is shared below the CLI',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: '^src/cli/' },
+    },
+    {
+      name: 'only-declared-packages',
+      severity: 'error',
+      comment: 'declare the package in package.json; what is shipped may not use a devDependency',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+    ...clientRules,
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    builtInModules: { add: ['sqlite', 'node:sqlite'] },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+  },
+};

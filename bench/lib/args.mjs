@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util';
+
+export const usage = `usage: npm run bench -- [suite …] [options]
+
+  --quick           short rounds: shows the shape, proves nothing
+  --markdown        the tables as in docs/benchmarks.md
+  --json            everything, percentiles included, as one JSON document
+  --only <works>    some of the works, by comma: solo,parallel,inproc,xproc,handover,held
+  --with <contenders>  some of the contenders, by comma
+  --tune            compare settings of the peers instead
+  --rounds <n>      measured rounds per work (the median is shown)
+  --in <folder>     where the stores and lock files lie (default: a new folder below the system's temporary one)`;
+
+/** What the command line asks for. Throws on what it does not know. */
+export function readArgs(argv) {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      markdown: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      with: { type: 'string' },
+      tune: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      in: { type: 'string' },
+    },
+  });
+  return {
+    suites: positionals,
+    quick: values.quick,
+    help: values.help,
+    format: values.json ? 'json' : values.markdown ? 'markdown' : 'text',
+    only: values.only?.split(','),
+    contenders: values.with?.split(','),
+    tune: values.tune,
+    rounds: values.rounds === undefined ? undefined : wholeNumber(values.rounds),
+    folder: values.in,
+  };
+}
+
+function wholeNumber(text) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--rounds is ${text}: give a whole number from 1`);
+  return number;
+}

@@ -1,0 +1,55 @@
+import { bytes, factor, ms, percent, perSecond, ratio } from './figures.mjs';
+import { table } from './table.mjs';
+
+/** Columns by the kind of the work's task: heading, and how a row is read. `floor` is the first contender's row. */
+const columns = {
+  pairs: [
+    ['pairs/s', (row) => perSecond(row.pairsPerSecond)],
+    ['of the floor', (row, floor) => ratio(row.pairsPerSecond, floor?.pairsPerSecond)],
+    ['wait p50 ms', (row) => ms(row.waitMs.p50)],
+    ['p99 ms', (row) => ms(row.waitMs.p99)],
+    ['max ms', (row) => ms(row.waitMs.max)],
+    ['CPU ms/pair', (row, _, contender) => (contender.cpuUnseen ? '–' : ms(row.cpuMsPerPair))],
+    ['work ms', (row) => (row.workMs === 0 ? '–' : ms(row.workMs))],
+    ['busiest/idlest', (row) => (row.spread === 1 ? '–' : factor(row.spread))],
+  ],
+  hold: [
+    ['of a core', (row) => percent(row.cpuShare)],
+    ['heap per lease', (row) => bytes(row.heapPerLease)],
+    ['renew calls/s', (row) => perSecond(row.renewCallsPerSecond)],
+  ],
+};
+
+/** Everything that was measured, for people. */
+export function render({ suite, machine, measured, targets, quick }, contenders, format) {
+  const parts = [heading(format, `${suite}`), machine];
+  if (quick) parts.push('Quick rounds: the shape of the tables only, the figures mean nothing.');
+  for (const { work, rows } of measured) parts.push(workTable(work, rows, contenders, format));
+  if (targets.length > 0) parts.push(targetTable(targets, format));
+  parts.push(settingsList(contenders, format));
+  return `${parts.join('\n\n')}\n`;
+}
+
+function workTable(work, rows, contenders, format) {
+  const shown = columns[work.kind];
+  const floor = rows.find((row) => row.contender === contenders[0].key);
+  const cells = rows.map((row) => {
+    const contender = contenders.find(({ key }) => key === row.contender);
+    return [contender.label, ...shown.map(([, read]) => read(row, floor, contender))];
+  });
+  return table([work.title, ...shown.map(([name]) => name)], cells, format);
+}
+
+function targetTable(targets, format) {
+  const cells = targets.map(({ says, measured, met }) => [says, factor(measured), met ? 'yes' : 'NO']);
+  return table(['target', 'measured', 'met'], cells, format);
+}
+
+function settingsList(contenders, format) {
+  const bullet = format === 'markdown' ? '- ' : '  ';
+  return contenders.map(({ label, settings }) => `${bullet}${label}: ${settings}`).join('\n');
+}
+
+function heading(format, text) {
+  return format === 'markdown' ? `### ${text}` : text;
+}

@@ -1,0 +1,84 @@
+import { median, spread, sum } from './stats.mjs';
+import { percentiles } from './waits.mjs';
+
+/** The works that every suite shares. Each says what is done, with which task, and what is read off its results. */
+export function works({ quick }) {
+  const slice = quick ? { durationMs: 150, warmUpMs: 100 } : { durationMs: 2_000, warmUpMs: 1_500 };
+  // Long enough for a few dozen turns of each of the 32 callers: fairness over two turns would be chance.
+  const longSlice = quick ? { durationMs: 300, warmUpMs: 100 } : { durationMs: 4_000, warmUpMs: 1_000 };
+  return [
+    {
+      key: 'solo',
+      title: 'solo: one caller, free names',
+      processes: 1,
+      ...slice,
+      task: { kind: 'pairs', callers: 1, names: 'free', workMs: 0 },
+      summary: summarizePairs,
+    },
+    {
+      key: 'parallel',
+      title: 'parallel: 64 callers of one process, 64 names',
+      processes: 1,
+      ...slice,
+      task: { kind: 'pairs', callers: 64, names: 'own', workMs: 0 },
+      summary: summarizePairs,
+    },
+    {
+      key: 'inproc',
+      title: 'inproc: 64 callers of one process, one name',
+      processes: 1,
+      ...slice,
+      task: { kind: 'pairs', callers: 64, names: 'one', workMs: 0 },
+      summary: summarizePairs,
+    },
+    {
+      key: 'xproc',
+      title: 'xproc: 4 processes × 8 callers, one name, 1 ms of work',
+      processes: 4,
+      ...longSlice,
+      task: { kind: 'pairs', callers: 8, names: 'one', workMs: 1 },
+      summary: summarizePairs,
+    },
+    {
+      key: 'handover',
+      title: 'handover: 4 processes × 8 callers, one name, no work',
+      processes: 4,
+      ...longSlice,
+      task: { kind: 'pairs', callers: 8, names: 'one', workMs: 0 },
+      summary: summarizePairs,
+    },
+    held({ quick }),
+  ];
+}
+
+function held({ quick }) {
+  const count = quick ? 100 : 1_000;
+  return {
+    key: 'held',
+    title: `held: ${count.toLocaleString('en')} leases, TTL 6 s`,
+    processes: 1,
+    // One whole TTL: the renewals of every phase are in it.
+    task: { kind: 'hold', count, settleMs: quick ? 100 : 2_500, windowMs: quick ? 500 : 6_000 },
+    summary: summarizeHeld,
+  };
+}
+
+/** One row out of many rounds: the median of each figure, and percentiles over all waits. */
+function summarizePairs(rounds, { durationMs }) {
+  const perRound = rounds.map((results) => results.flatMap((result) => result.counts));
+  const rates = perRound.map((counts) => sum(counts) / (durationMs / 1000));
+  const cpuMs = rounds.map((results) => sum(results.map((result) => result.cpuMs)));
+  return {
+    pairsPerSecond: median(rates),
+    pairsPerSecondRounds: rates,
+    cpuMsPerPair: median(cpuMs.map((ms, round) => ms / sum(perRound[round]))),
+    waitMs: percentiles(rounds.flatMap((results) => results.map((result) => result.waits))),
+    spread: median(perRound.map(spread)),
+    workMs: median(rounds.flatMap((results) => results.map((result) => result.workMs))),
+  };
+}
+
+function summarizeHeld(rounds) {
+  const of = (key) => median(rounds.map(([result]) => result[key]));
+  return { cpuShare: of('cpuShare'), heapPerLease: of('heapPerLease'), renewCallsPerSecond: of('renewCallsPerSecond') };
+}

@@ -1,0 +1,157 @@
+import type { Ask, Backend, Grant, Held, LockRecord, Refusal, Revoker, Stop, Traits } from '../../core/backend.js';
+import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
+import { readNodeIdentity } from '../../core/node.js';
+import { Bell } from './bell.js';
+import { machineClock } from './clock.js';
+import { Context, type Here } from './context.js';
+import { recordsOf, selectRows } from './list.js';
+import { parseOptions, parseUrl, type Settings, type SqliteOptions } from './location.js';
+import { findings } from './probe.js';
+import { quickAcquire, quickRelease, quickRenew } from './quick.js';
+import { Session, type Work } from './session.js';
+import * as store from './store.js';
+import { sweep, sweepEvery } from './sweep.js';
+
+export { type SqliteRecords, sqliteRecords } from './records.js';
+export type { SqliteOptions };
+
+const traits: Traits = {
+  shared: true,
+  queue: true,
+  push: true,
+  pollMs: limits.pollMsMax,
+  ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
+  fencesPerGrant: limits.batchMax,
+  fenceSource: 'max(previous + 1, microseconds of the wall clock), in the row of the name',
+  guarantee:
+    'one machine, local disk: exclusion between all its processes while the file is there; a holder that died is replaced at once, expiry counts on the uptime, which nobody can step',
+};
+
+/**
+ * Leases in an SQLite file, for all processes of one machine. The file is opened at the first use.
+ *
+ * @param options a path, or options; without them `$XDG_STATE_HOME/holdfast/locks.db` (`~/.local/state/…`)
+ * @throws InvalidArgumentError
+ */
+export function sqlite(options?: string | SqliteOptions): Backend {
+  return new SqliteBackend(parseOptions(options));
+}
+
+/**
+ * `sqlite:` (the default place), `sqlite:/abs.db`, `sqlite:relative.db`; `?synchronous=full`.
+ *
+ * @throws InvalidArgumentError
+ */
+export function sqliteFromUrl(url: string): Backend {
+  return new SqliteBackend(parseUrl(url));
+}
+
+class SqliteBackend implements Backend {
+  readonly name = 'sqlite';
+  readonly traits = traits;
+  readonly #settings: Settings;
+  readonly #session: Session;
+  readonly #bell: Bell;
+  #here: Here | undefined;
+  // Random, so that many short-lived processes sweep as often as one long-lived does.
+  #untilSweep = Math.floor(Math.random() * sweepEvery);
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#session = new Session(settings);
+    this.#bell = new Bell(settings.path, readNodeIdentity());
+  }
+
+  async acquire(ask: Ask): Promise<Grant | Refusal> {
+    const here = this.#whereabouts();
+    return this.#run<Grant | Refusal>({
+      quick: (db) => quickAcquire(here, db, ask),
+      full: (db, after) => store.acquire(new Context(here, db, after), ask),
+    });
+  }
+
+  async renew(holds: readonly Held[]) {
+    const here = this.#whereabouts();
+    return this.#run({
+      full: (db, after) => {
+        const now = here.clock.nowMs();
+        return holds.map((held) => quickRenew(here, db, held, now) ?? store.renew(new Context(here, db, after), held));
+      },
+    });
+  }
+
+  async release(held: Held) {
+    const here = this.#whereabouts();
+    return this.#run<'released' | 'absent' | 'not-owner'>({
+      quick: (db) => quickRelease(here, db, held),
+      full: (db, after) => store.release(new Context(here, db, after), held),
+    });
+  }
+
+  async abandon(ask: Ask) {
+    const here = this.#whereabouts();
+    await this.#run({ full: (db, after) => store.abandon(new Context(here, db, after), ask) });
+  }
+
+  watch(name: LockName, wake: () => void): Stop {
+    return this.#bell.watch(name.encoded, wake);
+  }
+
+  async *list(prefix: string): AsyncIterable<LockRecord> {
+    const here = this.#whereabouts();
+    const records = await this.#session.run({
+      quick: (db) => recordsOf(new Context(here, db, ignore), selectRows(db), prefix),
+      full: (db, after) => recordsOf(new Context(here, db, after), selectRows(db), prefix),
+    });
+    yield* records;
+  }
+
+  async revoke(name: LockName, by: Revoker) {
+    const here = this.#whereabouts();
+    return this.#run({ full: (db, after) => store.revoke(new Context(here, db, after), name.encoded, by) });
+  }
+
+  async probe() {
+    const read: Work<ReturnType<typeof findings>> = { full: (db) => findings(this.#settings, db) };
+    return this.#session.run({ ...read, quick: (db) => findings(this.#settings, db) });
+  }
+
+  async close() {
+    await this.#session.close();
+    this.#bell.close();
+  }
+
+  #run<T>(work: Work<T>): Promise<T> {
+    this.#untilSweep -= 1;
+    if (this.#untilSweep < 0) this.#sweepLater();
+    return this.#session.run(work);
+  }
+
+  #sweepLater(): void {
+    this.#untilSweep = sweepEvery;
+    const here = this.#whereabouts();
+    const swept = this.#session.run({ full: (db, after) => sweep(new Context(here, db, after)) ?? true });
+    // Housekeeping: the next process will do it.
+    swept.catch(ignore);
+  }
+
+  /** Read at the first use, so that an error is that call's. */
+  #whereabouts(): Here {
+    if (this.#here !== undefined) return this.#here;
+    const node = readNodeIdentity();
+    const clock = machineClock(node);
+    const bell = this.#bell;
+    this.#here = {
+      path: this.#settings.path,
+      clock,
+      self: { node, skewTicks: clock.skewTicks },
+      bell: bell.id,
+      deaf: () => bell.deaf,
+      ring: (bells, name) => bell.ring(bells, name),
+    };
+    return this.#here;
+  }
+}
+
+function ignore(): void {}

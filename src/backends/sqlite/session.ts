@@ -1,0 +1,168 @@
+import { BackendUnavailableError, ClosedError } from '../../core/errors.js';
+import { Database } from './database.js';
+import { loadDriver, sqliteCode } from './driver.js';
+import { busyMessage, code, fault, isBusy } from './faults.js';
+import type { Settings } from './location.js';
+import { rollback } from './schema.js';
+
+/** What one call does to the database. Runs again from the start if the database was busy: it must have no other effect. */
+export interface Work<T> {
+  /** The common case in one statement; undefined where it does not apply, and nothing was changed. */
+  readonly quick?: (db: Database) => T | undefined;
+  /** Inside a transaction that may write. */
+  readonly full: (db: Database, after: AfterCommit) => T;
+}
+
+/** Runs `effect` once the transaction is committed. It must not throw. */
+export type AfterCommit = (effect: () => void) => void;
+
+interface Job {
+  readonly work: Work<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly since: number;
+}
+
+/** Bounds how long one transaction keeps other processes, and our event loop, waiting. */
+const batchMax = 128;
+/** Longest pause between two tries of a busy database. */
+const pauseMsMax = 25;
+
+/**
+ * All use of one database file by one backend. What is asked for in the same tick is done in one transaction. A busy
+ * database is tried again from a timer, so that the event loop never waits for another process.
+ */
+export class Session {
+  readonly settings: Settings;
+  readonly #queue: Job[] = [];
+  #database: Database | undefined;
+  #scheduled = false;
+  /** How many of the next jobs are to be done one by one. */
+  #alone = 0;
+  #tries = 0;
+  #closed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  /** @throws ClosedError, BackendUnavailableError, BackendCorruptError, NotSupportedError */
+  run<T>(work: Work<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new ClosedError(`the backend on ${this.settings.path} is closed: make a new one`));
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject, since: performance.now() });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      queueMicrotask(() => this.#drain());
+    });
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#scheduled) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#discard();
+  }
+
+  #drain(): void {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, this.#alone > 0 ? 1 : batchMax);
+      if (this.#attempt(batch)) continue;
+      this.#queue.unshift(...batch.filter((job) => !this.#isOverdue(job)));
+      if (this.#queue.length > 0) return this.#pause();
+    }
+    this.#scheduled = false;
+    this.#onIdle?.();
+  }
+
+  /** Settles every job of the batch, or answers false because the database is busy. */
+  #attempt(batch: readonly Job[]): boolean {
+    try {
+      const effects = this.#execute(this.#open(), batch);
+      this.#tries = 0;
+      for (const effect of effects) effect();
+    } catch (error) {
+      if (isBusy(error)) return false;
+      // One bad record must not fail the calls that happened to be in the same tick.
+      if (batch.length > 1 && sqliteCode(error) === undefined) {
+        this.#alone = batch.length;
+        this.#queue.unshift(...batch);
+        return true;
+      }
+      this.#failed(batch, error);
+    }
+    this.#alone -= this.#alone > 0 ? 1 : 0;
+    return true;
+  }
+
+  /** Answers what to do after the commit: settle, and whatever the works wanted. */
+  #execute(db: Database, batch: readonly Job[]): (() => void)[] {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) {
+      const value = quickly(db, only.work);
+      if (value !== undefined) return [() => only.resolve(value)];
+    }
+    const effects: (() => void)[] = [];
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const { work, resolve } of batch) {
+        const value = (batch.length > 1 ? quickly(db, work) : undefined) ?? work.full(db, (effect) => effects.push(effect));
+        effects.push(() => resolve(value));
+      }
+      db.exec('COMMIT');
+    } catch (error) {
+      rollback(db);
+      throw error;
+    }
+    return effects;
+  }
+
+  #open(): Database {
+    if (this.#database?.isCurrent() === false) this.#discard();
+    this.#database ??= Database.open(this.settings, loadDriver());
+    return this.#database;
+  }
+
+  #discard(): void {
+    const database = this.#database;
+    this.#database = undefined;
+    try {
+      database?.close();
+    } catch {
+      // Nothing is lost with it: every transaction is over.
+    }
+  }
+
+  #failed(batch: readonly Job[], error: unknown): void {
+    // A connection that met an error of SQLite's is not trusted again.
+    if (sqliteCode(error) !== undefined) this.#discard();
+    const reason = fault(error, this.settings.path);
+    for (const job of batch) job.reject(reason);
+  }
+
+  #isOverdue(job: Job): boolean {
+    const { path, busyMs } = this.settings;
+    if (performance.now() - job.since < busyMs) return false;
+    job.reject(new BackendUnavailableError(`${busyMessage(path)}; tried for ${busyMs} ms`));
+    return true;
+  }
+
+  /** A commit of another process takes well under a millisecond, so the first tries follow at once. */
+  #pause(): void {
+    this.#tries += 1;
+    if (this.#tries <= 3) setImmediate(() => this.#drain());
+    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(pauseMsMax, 2 ** (this.#tries - 3)));
+  }
+}
+
+function quickly<T>(db: Database, work: Work<T>): T | undefined {
+  try {
+    return work.quick?.(db);
+  } catch (error) {
+    // A value that the table refuses (a fence beyond 2^63): the thorough way finds the words for it.
+    if (sqliteCode(error) === code.CONSTRAINT) return undefined;
+    throw error;
+  }
+}

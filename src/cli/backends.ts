@@ -1,0 +1,42 @@
+import process from 'node:process';
+import type { Backend } from '../core/backend.js';
+import { nearest } from '../core/options.js';
+import { usage } from './exit.js';
+
+interface Scheme {
+  readonly example: string;
+  /** Imports the backend when it is needed, and no other. */
+  open(url: string): Promise<Backend>;
+}
+
+/** URL scheme → backend. A new store is one entry here. */
+export const schemes: Readonly<Record<string, Scheme>> = {
+  sqlite: {
+    example: 'sqlite:/var/lib/app/locks.db',
+    open: async (url) => (await import('../backends/sqlite/index.js')).sqliteFromUrl(url),
+  },
+};
+
+/** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */
+const defaultUrl = 'sqlite:';
+
+/** The store named by `--backend`, else by HOLDFAST_BACKEND, else the default one. */
+export async function openBackend(option: string | undefined): Promise<Backend> {
+  if (option === '') throw usage('--backend is empty: is a variable unset?');
+  const url = option ?? (process.env['HOLDFAST_BACKEND'] || defaultUrl);
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase();
+  const known = Object.keys(schemes);
+  if (scheme === undefined) throw usage(`the backend "${url}" is no URL: write it like ${examples()}`);
+  const entry = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
+  if (entry !== undefined) return entry.open(url);
+  // Only the scheme is repeated: the rest of a URL may hold a password.
+  const guess = nearest(scheme, known);
+  const hint = guess === undefined ? `known ones are ${known.map((k) => `${k}:`).join(', ')}` : `did you mean ${guess}:`;
+  throw usage(`no backend for "${scheme}:" URLs: ${hint}, as in ${examples()}${guess === undefined ? '' : '?'}`);
+}
+
+function examples(): string {
+  return Object.values(schemes)
+    .map((scheme) => scheme.example)
+    .join(' or ');
+}

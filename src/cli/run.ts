@@ -1,0 +1,114 @@
+import process from 'node:process';
+import { HoldfastError } from '../core/errors.js';
+import { Holdfast } from '../core/holdfast.js';
+import type { HeldLease } from '../core/lease.js';
+import { openBackend } from './backends.js';
+import { Child, signalNumber } from './child.js';
+import { checkCommand } from './command.js';
+import { roughDuration } from './duration.js';
+import { exit } from './exit.js';
+import { parseRun, type RunOptions } from './run-options.js';
+import { say } from './say.js';
+import { SignalRelay } from './signals.js';
+import { Supervisor } from './supervise.js';
+import { watchWaiting } from './waiting-notice.js';
+
+/** The command is over, its status is known: the store gets this long to take note of the release. */
+const farewellMsMax = 5_000;
+/** After a loss there is nothing to give back, and whoever waits for the status should learn of the loss. */
+const farewellAfterLossMsMax = 300;
+
+/** `holdfast run NAME -- COMMAND`: the command's own exit status, or one of ours. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const options = parseRun(argv);
+  checkCommand(options.command[0] ?? '');
+  const gaveUp = new AbortController();
+  let supervisor: Supervisor | undefined;
+  const relay = new SignalRelay({
+    giveUp: () => gaveUp.abort(),
+    continued: () => supervisor?.continued(),
+  });
+  const locks = new Holdfast(await openBackend(options.backend));
+  const lease = await obtain(locks, options, gaveUp).catch(async (error: unknown) => {
+    await atMost(farewellMsMax, locks.close());
+    if (relay.gaveUp === undefined) throw error;
+  });
+  if (lease === undefined || relay.gaveUp !== undefined) {
+    await atMost(farewellMsMax, locks.close());
+    return exit.signalBase + signalNumber(relay.gaveUp ?? null);
+  }
+  return runUnder(lease, locks, options, (child) => {
+    relay.child = child;
+    supervisor = new Supervisor(lease, child, options);
+    return supervisor;
+  });
+}
+
+async function obtain(locks: Holdfast, options: RunOptions, gaveUp: AbortController): Promise<HeldLease> {
+  const stopWatching = watchWaiting(locks, options.name, gaveUp);
+  try {
+    return await locks.acquire(options.name, {
+      mode: options.shared ? 'shared' : 'exclusive',
+      ttlMs: options.ttlMs,
+      signal: gaveUp.signal,
+      metadata: { command: (options.command[0] ?? '').slice(0, 200) },
+      ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
+    });
+  } finally {
+    stopWatching();
+  }
+}
+
+async function runUnder(
+  lease: HeldLease,
+  locks: Holdfast,
+  options: RunOptions,
+  supervise: (child: Child) => Supervisor,
+): Promise<number> {
+  let lost: string | undefined;
+  try {
+    const child = new Child(options.command, environment(lease));
+    const result = await supervise(child).finished();
+    child.forget();
+    lost = result.lost;
+    if (lost === undefined) return result.status;
+    say(`stopped the command under "${lease.name}": ${lost}`);
+    return exit.lost;
+  } finally {
+    await giveBack(lease, locks, lost === undefined ? farewellMsMax : farewellAfterLossMsMax, lost === undefined);
+  }
+}
+
+function environment(lease: HeldLease): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    HOLDFAST_NAME: lease.name,
+    HOLDFAST_FENCE: String(lease.fence),
+    HOLDFAST_TTL_MS: String(lease.ttlMs),
+  };
+}
+
+async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell: boolean): Promise<void> {
+  const outcome = await atMost(timeMs, lease.release());
+  if (tell && outcome !== 'released') {
+    const left = roughDuration(lease.ttlMs);
+    say(`could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`);
+  }
+  if (outcome === 'released') await atMost(timeMs, locks.close());
+}
+
+/** The value, or undefined if it takes too long or fails: neither may cost the command its exit status. */
+async function atMost<T>(timeMs: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeMs);
+  });
+  try {
+    return await Promise.race([work, tooLong]);
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,117 @@
+import { performance } from 'node:perf_hooks';
+import { LeaseLostError } from '../core/errors.js';
+import type { HeldLease } from '../core/lease.js';
+import type { Child } from './child.js';
+
+export interface SuperviseOptions {
+  readonly graceMs: number;
+  readonly maxHoldMs: number | undefined;
+}
+
+export interface Supervised {
+  /** The command's own exit status. */
+  readonly status: number;
+  /** Why it was stopped, or why its end came too late; absent if it ended by itself under a valid lease. */
+  readonly lost?: string;
+}
+
+/**
+ * Sees to it that the command is over before its lease can pass to another.
+ *
+ *     runs ──remaining ≤ grace, or revoked, or past max-hold──▶ SIGTERM ──grace over, or deadline near──▶ SIGKILL
+ *       └──the deadline has passed (we were stopped, or the machine slept)──────────────────────────────▶ SIGKILL
+ *
+ * There is one timer for the lease, armed anew from `remainingMs`, which every renewal prolongs.
+ */
+export class Supervisor {
+  readonly #lease: HeldLease;
+  readonly #child: Child;
+  readonly #options: SuperviseOptions;
+  /** SIGKILL goes out this long before the deadline: a kill takes a moment too. */
+  readonly #leadMs: number;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #lost: string | undefined;
+  #killed = false;
+  #over = false;
+
+  constructor(lease: HeldLease, child: Child, options: SuperviseOptions) {
+    this.#lease = lease;
+    this.#child = child;
+    this.#options = options;
+    this.#leadMs = Math.min(100, options.graceMs / 4);
+  }
+
+  async finished(): Promise<Supervised> {
+    const { maxHoldMs } = this.#options;
+    this.#lease.signal.addEventListener('abort', () => this.check());
+    if (maxHoldMs !== undefined) this.#after(maxHoldMs, () => this.#stop('it ran longer than --max-hold', Infinity));
+    this.check();
+    try {
+      const status = await this.#child.exited;
+      // Did it end in time? Reading the lease reads the clock.
+      if (this.#lease.signal.aborted) this.check();
+      if (this.#lost === undefined) return { status };
+      // What the command started may take its grace too; the timers end it.
+      await this.#child.groupGone();
+      return { status, lost: this.#lost };
+    } finally {
+      this.#over = true;
+      for (const timer of this.#timers) clearTimeout(timer);
+    }
+  }
+
+  /** Looks at the lease and at the clock now. Called by the timer, by the lease's signal, and after SIGCONT. */
+  readonly check = (): void => {
+    if (this.#over) return;
+    const { signal, remainingMs } = this.#lease;
+    if (signal.aborted) {
+      const loss = signal.reason instanceof LeaseLostError ? signal.reason.loss : 'expired';
+      this.#stop(`the lease was lost (${loss})`, loss === 'expired' ? 0 : Infinity);
+    } else if (remainingMs <= this.#options.graceMs) {
+      this.#stop('the lease could not be renewed', remainingMs - this.#leadMs);
+    } else if (this.#lost === undefined) {
+      this.#after(remainingMs - this.#options.graceMs, this.check);
+    }
+  };
+
+  /** After SIGCONT: first the clock, and only if the lease is still held does the command go on too. */
+  continued(): void {
+    this.check();
+    if (!this.#over && this.#lost === undefined) this.#child.signal('SIGCONT');
+  }
+
+  /** SIGTERM now, and SIGKILL when the grace or the lease's time is over, whichever is first. */
+  #stop(why: string, leftMs: number): void {
+    const killInMs = Math.min(this.#options.graceMs, leftMs);
+    if (killInMs <= 0) return this.#kill(why);
+    if (this.#lost !== undefined) return;
+    this.#lost = why;
+    this.#child.terminate();
+    this.#killBy(performance.now() + killInMs);
+  }
+
+  #kill(why: string): void {
+    this.#lost ??= why;
+    if (this.#killed) return;
+    this.#killed = true;
+    this.#child.kill();
+  }
+
+  /** The deadline may come nearer while we wait (the wall clock steps forward), so it is asked for again on the way. */
+  #killBy(atMs: number): void {
+    const leftMs = atMs - performance.now();
+    if (leftMs <= 0) return this.#kill('');
+    this.#after(Math.min(leftMs, 50), () => {
+      this.check();
+      this.#killBy(atMs);
+    });
+  }
+
+  #after(delayMs: number, fn: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      fn();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,32 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Field 2 after the command's closing parenthesis, because a command may contain spaces and parentheses. */
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process's descendants as `/proc` shows them now, nearest first; none where there is no `/proc`. */
+export function descendants(root: number): readonly number[] {
+  const children = new Map<number, number[]>();
+  let pids: string[];
+  try {
+    pids = readdirSync('/proc').filter((entry) => /^[0-9]+$/.test(entry));
+  } catch {
+    return [];
+  }
+  for (const pid of pids) {
+    const parent = parentOf(pid);
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(pid)]);
+  }
+  const found: number[] = [];
+  for (let level = children.get(root) ?? []; level.length > 0; ) {
+    found.push(...level);
+    level = level.flatMap((pid) => children.get(pid) ?? []);
+  }
+  return found;
+}

@@ -1,0 +1,26 @@
+import type { History } from './history.js';
+import { type Model, readHistory } from './model.js';
+import { rules } from './rules/index.js';
+
+/** Something that must never happen, and did. */
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+  /** Where in the history it shows. */
+  readonly index: number;
+}
+
+/** One promise: finds every place where a history breaks it. */
+export interface Rule {
+  readonly name: string;
+  /** The promise, in a sentence. */
+  readonly promise: string;
+  readonly find: (model: Model) => Iterable<{ readonly index: number; readonly what: string }>;
+}
+
+/** Judges a history. Pure: neither clock nor store is asked, only what was written down. */
+export function check(history: History): readonly Violation[] {
+  const model = readHistory(history);
+  const found = rules.flatMap((rule) => Array.from(rule.find(model), (it) => ({ rule: rule.name, ...it })));
+  return found.sort((a, b) => a.index - b.index);
+}

@@ -1,0 +1,38 @@
+import type { Rule } from '../check.js';
+import { callbacks } from './callbacks.js';
+import { exclusion, earlyGrant } from './exclusion.js';
+import { fenceOrder, fenceOwnership, fenceUnique } from './fences.js';
+import { fifoLocal, fifoStore } from './fifo.js';
+import { leftToExpire, needlessLoss } from './needless.js';
+import { close, settles, spinning } from './progress.js';
+import { prompt } from './prompt.js';
+import { renewals } from './renewals.js';
+import { lateSignal, toldButKept, unfoundedLoss } from './signal.js';
+import { sink } from './sink.js';
+import { deadOnArrival, syncAbort, useWithoutHold } from './use.js';
+
+/** Every promise that a history is held to. */
+export const rules: readonly Rule[] = [
+  fenceUnique,
+  fenceOrder,
+  fenceOwnership,
+  exclusion,
+  earlyGrant,
+  useWithoutHold,
+  deadOnArrival,
+  syncAbort,
+  lateSignal,
+  toldButKept,
+  unfoundedLoss,
+  needlessLoss,
+  leftToExpire,
+  renewals,
+  sink,
+  callbacks,
+  fifoStore,
+  fifoLocal,
+  prompt,
+  settles,
+  close,
+  spinning,
+];

@@ -1,0 +1,36 @@
+import type { Rule } from '../check.js';
+import { type Model, overAtMs, type Tenure } from '../model.js';
+
+/** A hold must outlive any trouble that was over when this share of its TTL was left. */
+const calmShare = 0.6;
+
+function excused(model: Model, tenure: Tenure, atMs: number): boolean {
+  return model.disturbed(tenure.process, atMs - tenure.ttlMs * calmShare, atMs).length > 0;
+}
+
+export const needlessLoss: Rule = {
+  name: 'needless-loss',
+  promise: 'A lease does not expire while its process runs and the store can be reached.',
+  *find(model) {
+    for (const { op, signalled, tenure } of model.turns) {
+      if (signalled?.loss !== 'expired' || tenure === undefined || excused(model, tenure, signalled.atMs)) continue;
+      if (!model.history.promises.durable) continue;
+      yield { index: signalled.index, what: `${op} lost its lease although nothing was wrong for most of its TTL` };
+    }
+  },
+};
+
+export const leftToExpire: Rule = {
+  name: 'left-to-expire',
+  promise: 'What a living process holds is renewed or given back; it is not left in the store until its TTL is over.',
+  *find(model) {
+    if (!model.history.promises.durable) return;
+    const lastMs = model.history.events.at(-1)?.atMs ?? 0;
+    for (const tenure of model.tenures) {
+      const atMs = overAtMs(tenure);
+      if (tenure.ended !== undefined || atMs > lastMs || (model.diedAtMs.get(tenure.process) ?? atMs) < atMs) continue;
+      if (excused(model, tenure, atMs)) continue;
+      yield { index: tenure.minted.index, what: `${tenure.owner} left ${tenure.name} in the store until it expired` };
+    }
+  },
+};

@@ -1,0 +1,29 @@
+import type { Rule } from '../check.js';
+
+export const settles: Rule = {
+  name: 'settles',
+  promise: 'Every request settles in the end, no rejection goes unhandled, and close() comes back.',
+  *find(model) {
+    for (const { op, process, index } of model.of('stuck')) yield { index, what: `${op} of ${process} never settled` };
+    for (const { message, index } of model.of('unhandled')) yield { index, what: `unhandled rejection: ${message}` };
+  },
+};
+
+export const close: Rule = {
+  name: 'close',
+  promise: 'After close() nothing is left of a process: no timer, no hold, no place in a queue.',
+  *find(model) {
+    for (const { process, count, index } of model.of('timers-left')) yield { index, what: `${process} is closed and has ${count} timers` };
+    for (const { process, name, state, index } of model.of('left-in-store')) {
+      yield { index, what: `${process} is closed, and the store still shows it as ${state} for ${name}` };
+    }
+  },
+};
+
+export const spinning: Rule = {
+  name: 'spinning',
+  promise: 'Nothing is done over and over without a pause.',
+  *find(model) {
+    for (const { events, index } of model.of('spinning')) yield { index, what: `${events} events and no end` };
+  },
+};

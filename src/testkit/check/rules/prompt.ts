@@ -1,0 +1,36 @@
+import type { Rule } from '../check.js';
+import { group, overAtMs } from '../model.js';
+
+/** A wake-up, an ask and their answers on a healthy network, with room to spare. */
+const handoverMs = 60;
+
+export const prompt: Rule = {
+  name: 'prompt',
+  promise: 'Where nothing fails, a free lock does not stay free while someone waits: a wake-up, or at worst one poll.',
+  *find(model) {
+    const { calm, push, queue, pollMs } = model.history.promises;
+    if (!calm) return;
+    // Without places in a queue, backoff with jitter may take a little longer than a poll.
+    const boundMs = push && queue ? handoverMs : pollMs * 1.5 + handoverMs;
+    const tenuresByName = group(model.tenures, (it) => it.name);
+    for (const turn of model.turns) {
+      const { requested, started, settled } = turn;
+      if (!requested.patient) continue;
+      const endMs = started?.atMs ?? settled?.atMs ?? model.history.events.at(-1)?.atMs ?? 0;
+      let freeSinceMs = requested.atMs;
+      for (const tenure of tenuresByName.get(requested.name) ?? []) {
+        if (tenure.minted.atMs > endMs) break;
+        if (tenure.minted.atMs - freeSinceMs > boundMs) break;
+        freeSinceMs = Math.max(freeSinceMs, overAtMs(tenure));
+      }
+      const idleMs = Math.min(endMs, nextMint(tenuresByName.get(requested.name) ?? [], freeSinceMs)) - freeSinceMs;
+      if (idleMs > boundMs) {
+        yield { index: (started ?? settled ?? requested).index, what: `${turn.op} waited while ${requested.name} was free for ${Math.round(idleMs)} ms` };
+      }
+    }
+  },
+};
+
+function nextMint(tenures: readonly { readonly minted: { readonly atMs: number } }[], afterMs: number): number {
+  return tenures.find((tenure) => tenure.minted.atMs > afterMs)?.minted.atMs ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,32 @@
+import { abandon } from './abandon.js';
+import { acquire } from './acquire.js';
+import { close } from './close.js';
+import { fences } from './fences.js';
+import type { CaseDefinition } from './helpers.js';
+import { list } from './list.js';
+import { loss } from './loss.js';
+import { names } from './names.js';
+import { queue } from './queue.js';
+import { release } from './release.js';
+import { renew } from './renew.js';
+import { revoke } from './revoke.js';
+import { shared } from './shared.js';
+import { watch } from './watch.js';
+import { weblocks } from './weblocks.js';
+
+export const definitions: readonly CaseDefinition[] = [
+  ...acquire,
+  ...renew,
+  ...release,
+  ...abandon,
+  ...queue,
+  ...shared,
+  ...fences,
+  ...names,
+  ...revoke,
+  ...list,
+  ...watch,
+  ...loss,
+  ...close,
+  ...weblocks,
+];

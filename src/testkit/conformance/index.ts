@@ -1,0 +1,119 @@
+import { definitions } from './cases.js';
+import type { ConformanceCase, Fixture, Runner } from './fixture.js';
+import { type CaseDefinition, within } from './helpers.js';
+import { Scene } from './scene.js';
+
+export type { ConformanceCase, Fixture, Runner, Skip } from './fixture.js';
+
+const timeoutMsDefault = 60_000;
+/** What the runner allows on top, so that a case that hangs is ended here, and what it left open is closed. */
+const cleanUpMs = 10_000;
+
+/** Ids of all cases, in the order in which they run. */
+export const conformanceCaseIds: readonly string[] = definitions.map((definition) => definition.id);
+
+/**
+ * What every backend must do, as tests. In a vitest file:
+ *
+ * ```ts
+ * import { afterAll, describe, it } from 'vitest';
+ * import { runConformance } from 'holdfast/testkit';
+ * import { startServer, tuple } from './tuple.js';
+ *
+ * const server = await startServer();
+ * runConformance(
+ *   { describe, it, after: afterAll, concurrently: describe.concurrent },
+ *   {
+ *     name: 'tuple',
+ *     open: () => tuple({ url: server.url }), // one more client of the same store
+ *     forgetEverything: () => server.wipe(),
+ *     close: () => server.stop(),
+ *     skip: [{ reason: 'the server rounds TTLs up to seconds', cases: ['acquire/asking-again-renews-the-ttl'] }],
+ *   },
+ * );
+ * ```
+ *
+ * Cases choose names of their own, so they run at the same time and on a store that is in use. What a store cannot do
+ * is read from `backend.traits`; cases about it are skipped.
+ *
+ * @throws TypeError if a skip names no case or has no reason, or if the fixture must be closed and the runner cannot
+ */
+export function runConformance(runner: Runner, fixture: Fixture): void {
+  const cases = conformanceCases(fixture);
+  if (fixture.close !== undefined && runner.after === undefined) {
+    throw new TypeError('the fixture has close(), so the runner needs after: pass afterAll (vitest) or after (node:test, mocha)');
+  }
+  const register = (chosen: readonly ConformanceCase[]) => {
+    for (const one of chosen) registerCase(runner, fixture, one);
+  };
+  const together = runner.concurrently ?? runner.describe;
+  runner.describe(`conformance of ${fixture.name}`, () => {
+    if (fixture.close !== undefined) runner.after?.(() => fixture.close?.());
+    together('together', () => register(cases.filter((one) => !one.alone)));
+    runner.describe('alone', () => register(cases.filter((one) => one.alone)));
+  });
+}
+
+function registerCase(runner: Runner, fixture: Fixture, one: ConformanceCase): void {
+  const title = one.skipped === undefined ? one.id : `${one.id} (skipped: ${one.skipped})`;
+  const options = { timeout: timeoutOf(fixture) + cleanUpMs, skip: one.skipped !== undefined };
+  // No declared parameter: mocha would take it for a callback that it has to wait for.
+  runner.it(title, options, async (...context: unknown[]) => {
+    const reason = await one.run();
+    const test = context[0] as { skip?: (reason: string) => void } | undefined;
+    if (reason !== undefined) test?.skip?.(reason);
+  });
+}
+
+/**
+ * The cases as data, for a runner that `runConformance` does not fit.
+ *
+ * @throws TypeError if a skip names no case or has no reason
+ */
+export function conformanceCases(fixture: Fixture): readonly ConformanceCase[] {
+  const skips = readSkips(fixture);
+  return definitions.map((definition) => ({
+    id: definition.id,
+    alone: definition.alone,
+    skipped: skips.get(definition.id) ?? missing(definition, fixture),
+    run: () => runCase(definition, fixture),
+  }));
+}
+
+function readSkips(fixture: Fixture): Map<string, string> {
+  const skips = new Map<string, string>();
+  for (const { reason, cases } of fixture.skip ?? []) {
+    if (reason.trim() === '') throw new TypeError(`a skip of ${cases.join(', ')} has no reason: say why`);
+    for (const id of cases) {
+      if (!conformanceCaseIds.includes(id)) throw new TypeError(`a skip names "${id}", which is no case: correct or remove it`);
+      skips.set(id, reason);
+    }
+  }
+  return skips;
+}
+
+function missing(definition: CaseDefinition, fixture: Fixture): string | undefined {
+  const unable = definition.needs.includes('forgetEverything') && fixture.forgetEverything === undefined;
+  return unable ? 'the fixture has no forgetEverything()' : undefined;
+}
+
+function timeoutOf(fixture: Fixture): number {
+  return fixture.timeoutMs ?? timeoutMsDefault;
+}
+
+async function runCase(definition: CaseDefinition, fixture: Fixture): Promise<string | undefined> {
+  const scene = await Scene.open(fixture);
+  const reason = scene.lacks(definition.needs);
+  if (reason !== undefined) {
+    await scene.abort();
+    return reason;
+  }
+  try {
+    await within(definition.run(scene), timeoutOf(fixture), definition.id);
+  } catch (error) {
+    await scene.abort();
+    throw error;
+  }
+  await scene.end();
+  return undefined;
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import type { Ask, Backend, Renewal } from '../../core/backend.js';
+import { limits } from '../../core/limits.js';
+import { granted, heldOf, needing, refused, sleep, topic } from './helpers.js';
+import type { Scene } from './scene.js';
+
+async function renewOne(store: Backend, ask: Ask): Promise<Renewal> {
+  const answers = await store.renew([heldOf(ask)]);
+  assert.equal(answers.length, 1, 'one answer for each hold');
+  return answers[0] as Renewal;
+}
+
+/** A renewal of something that is not held: it is told so, and the name is as free as before. */
+async function renewsNothing(scene: Scene, ask: Ask): Promise<void> {
+  assert.equal((await renewOne(scene.store, ask)).outcome, 'gone');
+  assert.deepEqual(await scene.records(ask.name), [], 'a renewal must not create a hold');
+  const next = await scene.hold(ask.name);
+  await scene.store.release(heldOf(next));
+}
+
+/** Many free names, taken by asks of which a store is sent fifty at a time. */
+async function holdMany(scene: Scene, count: number): Promise<Ask[]> {
+  const asks = Array.from({ length: count }, (_, i) => scene.ask(scene.name(`many/${i}`)));
+  for (let i = 0; i < count; i += 50) {
+    const answers = await Promise.all(asks.slice(i, i + 50).map((ask) => scene.store.acquire(ask)));
+    for (const answer of answers) granted(answer, 'a free name must be granted');
+  }
+  return asks;
+}
+
+export const renew = topic('renew', {
+  'keeps-a-hold-beyond-its-ttl': async (scene) => {
+    const name = scene.name();
+    const other = await scene.open();
+    const ask = await scene.hold(name, { ttlMs: scene.steadyMs });
+    const endMs = performance.now() + scene.steadyMs * 2;
+    while (performance.now() < endMs) {
+      await sleep(scene.steadyMs / 6);
+      assert.equal((await renewOne(scene.store, ask)).outcome, 'renewed');
+    }
+    refused(await other.acquire(scene.ask(name)), 'a renewed hold must still exclude others');
+    await scene.store.release(heldOf(ask));
+  },
+
+  'counts-renewals': async (scene) => {
+    const ask = await scene.hold(scene.name());
+    await renewOne(scene.store, ask);
+    await renewOne(scene.store, ask);
+    const [record] = await scene.holders(ask.name);
+    assert.equal(record?.renewals, 2);
+    await scene.store.release(heldOf(ask));
+  },
+
+  'leaves-the-fence-alone': async (scene) => {
+    const ask = await scene.hold(scene.name());
+    const [before] = await scene.holders(ask.name);
+    await renewOne(scene.store, ask);
+    const [after] = await scene.holders(ask.name);
+    assert.equal(after?.fence, before?.fence, 'a renewal mints no fence');
+    await scene.store.release(heldOf(ask));
+  },
+
+  'never-granted-creates-nothing': async (scene) => {
+    await renewsNothing(scene, scene.ask(scene.name()));
+  },
+
+  'released-creates-nothing': async (scene) => {
+    const ask = await scene.hold(scene.name());
+    await scene.store.release(heldOf(ask));
+    await renewsNothing(scene, ask);
+  },
+
+  'expired-creates-nothing': async (scene) => {
+    const ask = await scene.hold(scene.name(), { ttlMs: scene.shortMs });
+    await scene.expiry(ask);
+    await renewsNothing(scene, ask);
+  },
+
+  'abandoned-creates-nothing': async (scene) => {
+    const ask = await scene.hold(scene.name());
+    await scene.store.abandon(ask);
+    await renewsNothing(scene, ask);
+  },
+
+  'stale-holder-cannot-renew': async (scene) => {
+    const name = scene.name();
+    const other = await scene.open();
+    const stale = await scene.hold(name, { ttlMs: scene.shortMs });
+    await scene.expiry(stale);
+    const current = await scene.hold(name, {}, other);
+    assert.equal((await renewOne(scene.store, stale)).outcome, 'not-yours');
+    assert.equal((await renewOne(other, current)).outcome, 'renewed', 'the successor keeps its hold');
+    await other.release(heldOf(current));
+  },
+
+  'waiting-is-not-holding': needing('queue').run(async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const waiter = await scene.wait(holder.name);
+    assert.equal((await renewOne(scene.store, waiter)).outcome, 'not-yours');
+    assert.equal((await scene.holders(holder.name)).length, 1);
+    await scene.store.abandon(waiter);
+    await scene.store.release(heldOf(holder));
+  }),
+
+  'empty-batch': async (scene) => {
+    assert.deepEqual(await scene.store.renew([]), []);
+  },
+
+  'thousand-at-once-in-order': async (scene) => {
+    const asks = await holdMany(scene, limits.renewBatchMax);
+    const dropped = asks.filter((_, i) => i % 7 === 3);
+    for (let i = 0; i < dropped.length; i += 50) {
+      await Promise.all(dropped.slice(i, i + 50).map((ask) => scene.store.release(heldOf(ask))));
+    }
+    const answers = await scene.store.renew(asks.map(heldOf));
+    const expected = asks.map((_, i) => (i % 7 === 3 ? 'gone' : 'renewed'));
+    assert.deepEqual(
+      answers.map((answer) => answer.outcome),
+      expected,
+      'one answer for each hold, in the order of the holds',
+    );
+    for (let i = 0; i < asks.length; i += 50) {
+      await Promise.all(asks.slice(i, i + 50).map((ask) => scene.store.release(heldOf(ask))));
+    }
+  },
+});

@@ -1,0 +1,93 @@
+import type { Mode } from '../../core/backend.js';
+
+/** One thing that a caller does. Everything that is decided before the run stands here, so that a run can be cut down. */
+export interface Op {
+  readonly id: string;
+  readonly kind: 'request' | 'acquire' | 'revoke' | 'query';
+  readonly thinkMs: number;
+  readonly name: string;
+  readonly mode: Mode;
+  readonly ttlMs: number;
+  readonly ifAvailable: boolean;
+  readonly steal: boolean;
+  readonly waitMs: number | undefined;
+  /** The caller's own signal aborts so long after the request. */
+  readonly abortAfterMs: number | undefined;
+  readonly maxHoldMs: number | undefined;
+  readonly workMs: number;
+  readonly touchEveryMs: number;
+  /** How long the work goes on, without touching the lease, after it learned of a loss. */
+  readonly heedlessMs: number;
+  readonly throws: boolean;
+}
+
+/** Callers of one process run side by side, each one's ops one after the other. */
+export interface ProcessPlan {
+  readonly name: string;
+  readonly rate: number;
+  readonly wallMs: number;
+  readonly upMs: number;
+  readonly callTimeoutMs: number;
+  readonly closesAtMs: number | undefined;
+  readonly callers: readonly (readonly Op[])[];
+}
+
+export type Fault =
+  | { readonly kind: 'pause' | 'suspend' | 'partition'; readonly process: string; readonly atMs: number; readonly forMs: number }
+  | { readonly kind: 'step-wall'; readonly process: string; readonly atMs: number; readonly byMs: number }
+  | { readonly kind: 'crash'; readonly process: string; readonly atMs: number; readonly restartAfterMs: number | undefined }
+  /** The store answers nothing (and does nothing), or refuses everything at once. */
+  | { readonly kind: 'outage'; readonly atMs: number; readonly forMs: number; readonly how: 'silent' | 'refusing' }
+  /** The store stands still, then does everything that was sent to it. */
+  | { readonly kind: 'store-pause'; readonly atMs: number; readonly forMs: number }
+  | { readonly kind: 'store-step-wall'; readonly atMs: number; readonly byMs: number }
+  /** Down for a moment, back without its data. */
+  | { readonly kind: 'forget'; readonly atMs: number; readonly forMs: number }
+  /** Down for a moment, back with the data of a replica that lagged. */
+  | { readonly kind: 'failover'; readonly atMs: number; readonly forMs: number; readonly lagMs: number }
+  | { readonly kind: 'spurious-wake'; readonly atMs: number; readonly name: string };
+
+/** What may happen to one message, each with its probability. */
+export interface MessageFaultRates {
+  readonly lostRequest: number;
+  readonly lostReply: number;
+  readonly slowRequest: number;
+  readonly slowReply: number;
+  /** The client library sends it again after losing the reply. */
+  readonly resent: number;
+  /** The library sends it again, and the first copy arrives much later. */
+  readonly straggler: number;
+  readonly lostWake: number;
+  readonly lateWake: number;
+}
+
+export interface Scenario {
+  readonly seed: number;
+  readonly kind: 'calm' | 'flaky' | 'clocks' | 'processes' | 'store' | 'storm';
+  readonly store: {
+    readonly rate: number;
+    readonly wallMs: number;
+    readonly queue: boolean;
+    readonly push: boolean;
+    readonly pollMs: number;
+    readonly fencesPerGrant: number;
+  };
+  readonly processes: readonly ProcessPlan[];
+  readonly faults: readonly Fault[];
+  readonly messages: MessageFaultRates;
+  /** Where given, only these message faults happen (`process/number`): for shrinking. */
+  readonly onlyMessages?: readonly string[];
+  /** No message fault happens after that. */
+  readonly endMs: number;
+}
+
+export const noMessageFaults: MessageFaultRates = {
+  lostRequest: 0,
+  lostReply: 0,
+  slowRequest: 0,
+  slowReply: 0,
+  resent: 0,
+  straggler: 0,
+  lostWake: 0,
+  lateWake: 0,
+};

@@ -1,0 +1,196 @@
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { firstLine, linesOf, runs, until } from './support/poll.js';
+import { Scene } from './support/program.js';
+
+const scene = new Scene();
+
+describe('what the command gets', () => {
+  it('name, fence and TTL in its environment', async () => {
+    const show = 'echo "$HOLDFAST_NAME|$HOLDFAST_FENCE|$HOLDFAST_TTL_MS"';
+    const { status, stdout, stderr } = await scene.outcome(['run', '--ttl', '7s', 'a b', '--', 'sh', '-c', show]);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^a b\|[0-9]+\|7000\n$/);
+    expect(status).toBe(0);
+  });
+
+  it('a larger fence every time', async () => {
+    const fences: bigint[] = [];
+    for (let i = 0; i < 3; i++) {
+      fences.push(BigInt((await scene.outcome(['run', 'x', '--', 'sh', '-c', 'echo $HOLDFAST_FENCE'])).stdout.trim()));
+    }
+    expect(fences[1]).toBeGreaterThan(fences[0] ?? 0n);
+    expect(fences[2]).toBeGreaterThan(fences[1] ?? 0n);
+  });
+
+  it('its arguments untouched, also those that look like ours', async () => {
+    const { stdout } = await scene.outcome(['run', 'x', '--', 'printf', '%s\\n', '--ttl', '--', '--help', '', 'a  b', '*']);
+    expect(stdout).toBe('--ttl\n--\n--help\n\na  b\n*\n');
+  });
+
+  it('standard input and output byte by byte', async () => {
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) % 256));
+    const { stdoutBytes, status } = await scene.outcome(['run', 'x', '--', 'cat'], { input: bytes });
+    expect(stdoutBytes.equals(bytes)).toBe(true);
+    expect(status).toBe(0);
+  });
+
+  it('its own name in argv[0], and the working directory', async () => {
+    const { stdout } = await scene.outcome(['run', 'x', '--', 'sh', '-c', 'echo $0; pwd -P'], { cwd: scene.folder });
+    expect(stdout).toBe(`sh\n${scene.folder}\n`);
+  });
+});
+
+describe('exit status', () => {
+  it.each([0, 7, 76, 255])('%i passes through', async (code) => {
+    expect((await scene.outcome(['run', 'x', '--', 'sh', '-c', `exit ${code}`])).status).toBe(code);
+  });
+
+  it.each([
+    ['TERM', 143],
+    ['KILL', 137],
+    ['USR1', 138],
+    ['SEGV', 139],
+  ])('128+n when the command dies of SIG%s', async (signal, status) => {
+    expect((await scene.outcome(['run', 'x', '--', 'sh', '-c', `kill -${signal} $$`])).status).toBe(status);
+  });
+
+  it('127 for a command that does not exist, before the lock is asked for', async () => {
+    const { status, stderr } = await scene.outcome(['run', 'x', '--', 'no-such-command'], {
+      env: { HOLDFAST_BACKEND: 'sqlite:/proc/none.db' },
+    });
+    expect([status, stderr]).toEqual([127, 'holdfast: no-such-command: command not found on PATH\n']);
+  });
+
+  it('126 for one that is not executable', async () => {
+    writeFileSync(scene.file('plain'), 'echo');
+    mkdirSync(scene.file('folder'));
+    for (const name of ['plain', 'folder']) {
+      const { status, stderr } = await scene.outcome(['run', 'x', '--', scene.file(name)]);
+      expect([status, stderr]).toEqual([126, `holdfast: ${scene.file(name)}: it is not executable (chmod +x?)\n`]);
+    }
+  });
+
+  it('runs a script without a #! line, as a shell does', async () => {
+    writeFileSync(scene.file('script'), 'exit 3');
+    chmodSync(scene.file('script'), 0o755);
+    expect((await scene.outcome(['run', 'x', '--', scene.file('script')])).status).toBe(3);
+  });
+
+  it('75 when the lock is not free in time, and the command does not run', async () => {
+    const holder = scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo in >> ${scene.file('log')}; exec sleep 60`]);
+    await firstLine(scene.file('log'));
+    for (const wait of ['0', '200ms']) {
+      const { status, stderr, stdout } = await scene.outcome(['run', '--wait', wait, 'x', '--', 'echo', 'never']);
+      expect([status, stdout]).toEqual([75, '']);
+      expect(stderr).toMatch(/^holdfast: .*\n$/);
+    }
+    holder.child.kill('SIGTERM');
+    expect((await holder.ended).status).toBe(143);
+  });
+
+  it('69 when the store cannot be used', async () => {
+    writeFileSync(scene.file('locks.db'), 'this is no database, and never was one');
+    const { status, stderr } = await scene.outcome(['run', 'x', '--', 'true']);
+    expect(stderr).toMatch(/^holdfast: .*no intact SQLite database.*\n$/);
+    expect(status).toBe(69);
+  });
+});
+
+describe('signals', () => {
+  const trapping = (signal: string) =>
+    `trap 'echo got ${signal}; exit 9' ${signal}; echo ready; while :; do sleep 0.05; done`;
+
+  it.each(['INT', 'TERM', 'HUP', 'QUIT', 'USR1', 'USR2', 'WINCH'] as const)('SIG%s reaches the command', async (signal) => {
+    const running = scene.holdfast(['run', 'x', '--', 'bash', '-c', trapping(signal)]);
+    await until('ready', 10_000, () => running.stdout().includes('ready'));
+    running.child.kill(`SIG${signal}`);
+    expect((await running.ended).status).toBe(9);
+    expect(running.stdout()).toContain(`got ${signal}`);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s while waiting gives up the place in the queue', async (signal, status) => {
+    const holder = scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo in >> ${scene.file('log')}; exec sleep 60`]);
+    await firstLine(scene.file('log'));
+    const waiter = scene.holdfast(['run', 'x', '--', 'echo', 'never']);
+    const inspect = async () => JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
+    await until('a waiter', 10_000, async () => (await inspect()).waiting.length === 1);
+    waiter.child.kill(signal);
+    expect((await waiter.ended).status).toBe(status);
+    expect(waiter.stdout()).toBe('');
+    expect((await inspect()).waiting).toEqual([]);
+    holder.child.kill('SIGKILL');
+  });
+
+  it('Ctrl-Z stops the command too; after a short stop both go on', async () => {
+    const count = `i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo $i >> ${scene.file('log')}; sleep 0.05; done`;
+    const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', count]);
+    await firstLine(scene.file('log'));
+    running.child.kill('SIGTSTP');
+    const stat = () => readFileSync(`/proc/${running.pid}/stat`, 'utf8');
+    await until('stopped', 5_000, () => / T /.test(stat()));
+    const before = linesOf(scene.file('log')).length;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(linesOf(scene.file('log')).length).toBe(before);
+    running.child.kill('SIGCONT');
+    expect((await running.ended).status).toBe(0);
+    expect(linesOf(scene.file('log')).length).toBe(30);
+  });
+});
+
+describe('when the command must be stopped', () => {
+  it('SIGTERM first; what it still does in its grace, it can do', async () => {
+    const careful = `trap 'sleep 0.2; echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
+    const running = scene.holdfast(['run', '--max-hold', '1s', 'x', '--', 'bash', '-c', careful]);
+    expect((await running.ended).status).toBe(76);
+    expect(running.stdout()).toBe('ready\ntidied\n');
+    expect(running.stderr()).toContain('holdfast: stopped the command under "x": it ran longer than --max-hold\n');
+  });
+
+  it('SIGKILL after the grace, for everything that it started', async () => {
+    const stubborn = `trap '' TERM; sh -c 'trap "" TERM; echo $$ >> ${scene.file('pids')}; while :; do sleep 0.05; done' & wait`;
+    const started = performance.now();
+    const args = ['run', '--ttl', '2s', '--grace', '300ms', '--max-hold', '1s', 'x', '--', 'sh', '-c', stubborn];
+    const { status } = await scene.outcome(args);
+    expect(status).toBe(76);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(runs(Number(linesOf(scene.file('pids'))[0]))).toBe(false);
+  });
+
+  it('a child of the command dies with a holdfast that is killed', async () => {
+    const script = `sh -c 'echo $$ >> ${scene.file('pids')}; sleep 60; :'; :`;
+    const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', script]);
+    const grandchild = Number(await firstLine(scene.file('pids')));
+    running.child.kill('SIGKILL');
+    await until('the grandchild is gone', 2_000, () => !runs(grandchild));
+  });
+});
+
+it('refuses to wait for the lock that it runs under', async () => {
+  const self = [process.execPath, (await import('./support/program.js')).program, 'run', 'x', '--', 'true'];
+  const { status, stderr } = await scene.outcome(['run', 'x', '--', ...self]);
+  expect([status, stderr]).toEqual([
+    64,
+    'holdfast: this command already runs under "x": waiting for it would never end\n',
+  ]);
+});
+
+it('shared holders run together, an exclusive one waits for both', async () => {
+  const hold = (n: number) => ['run', '--shared', 'x', '--', 'sh', '-c', `echo ${n} >> ${scene.file('log')}; exec sleep 60`];
+  const readers = [scene.holdfast(hold(1)), scene.holdfast(hold(2))];
+  await until('both read', 10_000, () => linesOf(scene.file('log')).length === 2);
+  expect((await scene.outcome(['run', '--wait', '0', 'x', '--', 'true'])).status).toBe(75);
+  for (const reader of readers) reader.child.kill('SIGTERM');
+  expect((await scene.outcome(['run', '--wait', '5s', 'x', '--', 'true'])).status).toBe(0);
+});
+
+it('is found through a symbolic link', async () => {
+  const { root } = await import('./support/program.js');
+  symlinkSync(`${root}holdfast`, scene.file('hf'));
+  const running = scene.start(scene.file('hf'), ['--version'], { cwd: scene.folder });
+  expect((await running.ended).status).toBe(0);
+  expect(running.stdout()).toMatch(/^holdfast [0-9.]+\n$/);
+});

@@ -1,0 +1,91 @@
+import nodeTest from 'node:test';
+import { afterAll, describe, expect, it } from 'vitest';
+import { memory } from '../../src/backends/memory/index.js';
+import { conformanceCaseIds, conformanceCases, type Fixture, type Runner, runConformance } from '../../src/testkit/index.js';
+import { mutants } from './mutants.js';
+
+const fixture: Fixture = { name: 'memory', open: () => memory() };
+
+/** Runners that fit without an adapter; a change that breaks one of them does not compile. */
+const fitting = [
+  { describe, it, after: afterAll, concurrently: describe.concurrent },
+  { describe: nodeTest.describe, it: nodeTest.it, after: nodeTest.after },
+] satisfies Runner[];
+
+function failureOf(id: string, broken: Fixture): Promise<unknown> {
+  const found = conformanceCases(broken).find((one) => one.id === id);
+  if (found === undefined) throw new Error(`no case is called ${id}`);
+  return found.run().then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+/** Registers without running. */
+function register(chosen: Fixture): { titles: string[]; skipped: string[] } {
+  const titles: string[] = [];
+  const skipped: string[] = [];
+  const describeNow = (_: string, body: () => void) => body();
+  const note = (title: string, options: { skip: boolean }) => void (options.skip ? skipped : titles).push(title);
+  runConformance({ describe: describeNow, it: note, after: () => {} }, chosen);
+  return { titles, skipped };
+}
+
+describe.concurrent('a defect is found', () => {
+  for (const { defect, foundBy, fixture: broken } of mutants) {
+    for (const id of foundBy) {
+      it(`${defect}: ${id}`, { timeout: 30_000 }, async ({ expect: check }) => {
+        check(await failureOf(id, broken), 'the case must fail').toBeInstanceOf(Error);
+      });
+    }
+  }
+});
+
+describe('the suite', () => {
+  it('fits vitest and node:test', () => {
+    expect(fitting).toHaveLength(2);
+  });
+
+  it('has ids that are unique and carry their topic', () => {
+    expect(new Set(conformanceCaseIds).size).toBe(conformanceCaseIds.length);
+    for (const id of conformanceCaseIds) expect(id).toMatch(/^[a-z]+\/[a-z-]+$/);
+  });
+
+  it('registers every case once', () => {
+    const { titles, skipped } = register({ ...fixture, forgetEverything: () => {} });
+    expect(titles.toSorted()).toEqual([...conformanceCaseIds].sort());
+    expect(skipped).toEqual([]);
+  });
+
+  it('shows a skip with its reason', () => {
+    const { titles, skipped } = register({ ...fixture, skip: [{ reason: 'no bell', cases: ['watch/wakes-on-release'] }] });
+    expect(titles).not.toContain('watch/wakes-on-release');
+    expect(skipped).toContain('watch/wakes-on-release (skipped: no bell)');
+  });
+
+  it('skips what the fixture cannot do', () => {
+    expect(register(fixture).skipped).toEqual([
+      'fences/rise-although-the-store-forgot-everything (skipped: the fixture has no forgetEverything())',
+    ]);
+  });
+
+  it('refuses a skip that names no case', () => {
+    expect(() => register({ ...fixture, skip: [{ reason: 'why not', cases: ['release/nonsense'] }] })).toThrow(
+      /release\/nonsense/,
+    );
+  });
+
+  it('refuses a skip without a reason', () => {
+    expect(() => register({ ...fixture, skip: [{ reason: ' ', cases: ['watch/wakes-on-release'] }] })).toThrow(/reason/);
+  });
+
+  it('refuses a fixture that could not be closed', () => {
+    const runner = { describe: () => {}, it: () => {} };
+    expect(() => runConformance(runner, { ...fixture, close: () => {} })).toThrow(/after/);
+  });
+
+  it('says why a case does not apply to a store', async () => {
+    const unable = conformanceCases(fixture).find((one) => one.id === 'shared/unsupported-mode-is-refused');
+    expect(await unable?.run()).toBe('the store has a shared mode');
+  });
+});
