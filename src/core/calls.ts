@@ -15,20 +15,20 @@ export function withDeadline<T>(ports: Ports, timeoutMs: number, what: string, c
         new OutcomeUnknownError(`${what} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`),
       );
     });
-    const settle = (finish: () => void) => {
+    const failed = (error: unknown) => {
       timer.cancel();
-      finish();
+      reject(error);
     };
-    invoke(call).then(
-      (value) => settle(() => resolve(value)),
-      (error: unknown) => settle(() => reject(error)),
-    );
+    try {
+      call().then((value) => {
+        timer.cancel();
+        resolve(value);
+      }, failed);
+    } catch (error) {
+      // A backend that throws instead of rejecting is treated alike.
+      failed(error);
+    }
   });
-}
-
-/** A backend that throws instead of rejecting is treated alike. */
-async function invoke<T>(call: () => Promise<T>): Promise<T> {
-  return call();
 }
 
 /** No single call may use up more than a share of the TTL that depends on it. */

@@ -326,11 +326,11 @@ export class Holdfast {
 
   /** Looks for deadlocks in the making; what it returns marks the callback's async context. */
   #enterPath({ name, settings }: Request, refuseReentry: boolean): { path: Path; done: () => void } {
-    const parent = this.#paths.current();
+    const nested = this.#paths.current() !== undefined;
     const wantsStack = this.#emitter.wanted('deadlock-suspected');
     const stack = wantsStack ? (new Error(`request of "${name.text}"`).stack ?? '') : '';
-    const path: Path = { name, mode: settings.mode, stack, parent, live: true };
-    if (parent === undefined) return { path, done: () => undefined };
+    const path: Path = { name, mode: settings.mode, instance: this.#paths, stack, parent: this.#paths.parent(), live: true };
+    if (!nested) return { path, done: () => undefined };
     const outer = settings.steal || settings.ifAvailable ? undefined : this.#paths.reentered(name, settings.mode);
     if (outer !== undefined) {
       this.#suspect(path, settings, { because: 'reentry', otherName: outer.name.text, otherStack: outer.stack });

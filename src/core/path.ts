@@ -6,6 +6,8 @@ import type { LockName } from './name.js';
 export interface Path {
   readonly name: LockName;
   readonly mode: Mode;
+  /** Whose lock it is: one async context may run under locks of several instances. */
+  readonly instance: Paths;
   /** Where the request was made. */
   readonly stack: string;
   readonly parent: Path | undefined;
@@ -26,32 +28,46 @@ interface Edge {
 }
 
 /**
+ * One for all instances: Node 20 never forgets a storage that was run, and each of them slows every promise down.
+ * It holds nothing by itself; the paths hang on the async contexts.
+ */
+const innermost = new AsyncLocalStorage<Path>();
+
+/**
  * Which names the running async context holds, and in which order living paths take names.
  *
  * Two paths that take names in contradicting orders can wait for each other for ever; the order is a graph of
  * "held → asked for", and a cycle in it is the suspicion. (Coffman et al., "System Deadlocks", 1971.)
  */
 export class Paths {
-  readonly #current = new AsyncLocalStorage<Path>();
+  /** The innermost path of any instance: what runs inside hangs below it. */
+  parent(): Path | undefined {
+    return innermost.getStore();
+  }
+
   /** held → asked for, among paths that live. */
   readonly #order = new Map<string, Map<string, Edge>>();
 
-  /** The innermost living path of this async context. */
+  /** The innermost living path of this instance in this async context. */
   current(): Path | undefined {
-    let path = this.#current.getStore();
-    while (path !== undefined && !path.live) path = path.parent;
-    return path;
+    return this.#nextLiving(innermost.getStore());
   }
 
   run<T>(path: Path, work: () => T): T {
-    return this.#current.run(path, work);
+    return innermost.run(path, work);
+  }
+
+  #nextLiving(path: Path | undefined): Path | undefined {
+    let next = path;
+    while (next !== undefined && !(next.live && next.instance === this)) next = next.parent;
+    return next;
   }
 
   /** The living path of this context that waiting for `name` would wait for. Shared inside shared is no conflict. */
   reentered(name: LockName, mode: Mode): Path | undefined {
-    for (let path = this.current(); path !== undefined; path = path.parent) {
+    for (let path = this.current(); path !== undefined; path = this.#nextLiving(path.parent)) {
       const both = path.mode === 'shared' && mode === 'shared';
-      if (path.live && path.name.encoded === name.encoded && !both) return path;
+      if (path.name.encoded === name.encoded && !both) return path;
     }
     return undefined;
   }
@@ -60,8 +76,8 @@ export class Paths {
   asking(name: LockName, stack: string): { suspicion: Suspicion | undefined; done: () => void } {
     const from: string[] = [];
     let suspicion: Suspicion | undefined;
-    for (let path = this.current(); path !== undefined; path = path.parent) {
-      if (!path.live || path.name.encoded === name.encoded) continue;
+    for (let path = this.current(); path !== undefined; path = this.#nextLiving(path.parent)) {
+      if (path.name.encoded === name.encoded) continue;
       suspicion ??= this.#contradiction(name.encoded, path.name.encoded);
       from.push(path.name.encoded);
       this.#add(path.name.encoded, name, stack);

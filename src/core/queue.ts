@@ -217,7 +217,7 @@ export class NameQueue {
     const serving = new Serving({
       ports: this.#context.store.ports,
       emitter: this.#context.emitter,
-      release: (hold, turn) => this.#release(hold, turn, granted),
+      release: (hold, turn, done) => this.#release(hold, turn, granted, done),
       onLoss: (unserved) => {
         this.#waiting = new Set([...unserved, ...this.#waiting]);
         this.#pump();
@@ -321,13 +321,15 @@ export class NameQueue {
     for (const tell of this.#whenIdle.splice(0)) tell();
   }
 
-  async #release(hold: LiveHold, lastTurn: Turn | undefined, granted: Granted): Promise<void> {
+  #release(hold: LiveHold, lastTurn: Turn | undefined, granted: Granted, done: () => void): void {
     const { store, emitter } = this.#context;
-    const outcome = await release(store, hold.held);
-    if (lastTurn !== undefined) lastTurn.releaseOutcome = outcome;
-    // A copy of the ask may still be under way: the store must refuse it when it arrives.
-    if (granted.uncertain) abandonInBackground(store, granted.ask);
-    emitter.emit('released', () => ({ ...(lastTurn ?? hold).event(), outcome }));
+    release(store, hold.held, (outcome) => {
+      if (lastTurn !== undefined) lastTurn.releaseOutcome = outcome;
+      // A copy of the ask may still be under way: the store must refuse it when it arrives.
+      if (granted.uncertain) abandonInBackground(store, granted.ask);
+      emitter.emit('released', () => ({ ...(lastTurn ?? hold).event(), outcome }));
+      done();
+    });
   }
 
   reportRevoked(kind: 'revoked' | 'stolen', reason: string, settings: Pick<Settings, 'mode' | 'ttlMs'>): void {

@@ -8,8 +8,8 @@ import type { LiveHold } from './live-hold.js';
 export interface ServingContext {
   readonly ports: Ports;
   readonly emitter: Emitter;
-  /** Gives the hold back to the store; never rejects. */
-  readonly release: (hold: LiveHold, lastTurn: Turn | undefined) => Promise<void>;
+  /** Gives the hold back to the store; calls `done` in any case. */
+  readonly release: (hold: LiveHold, lastTurn: Turn | undefined, done: () => void) => void;
   /** The hold was lost: these callers have not begun and go back to the front of the queue. */
   readonly onLoss: (unserved: readonly Caller[]) => void;
   /** All work is over and the store knows. */
@@ -61,7 +61,7 @@ export class Serving {
     this.#batch = [];
     this.#context.onLoss(unserved);
     // Lost between two turns: no work is running that would end it.
-    if (this.turns.size === 0) void this.#finish(undefined);
+    if (this.turns.size === 0) this.#finish(undefined, undefined);
   }
 
   #beginNext(): void {
@@ -104,7 +104,7 @@ export class Serving {
     if (this.turns.size > 0) {
       this.#endIfUnused();
       caller?.actions.over();
-    } else void this.#finish(turn).then(() => caller?.actions.over());
+    } else this.#finish(turn, caller);
   }
 
   /** Others of a shared batch are not to blame: the hold ends when nobody is left who may use it. */
@@ -118,10 +118,14 @@ export class Serving {
     this.hold.end('overdue');
   }
 
-  async #finish(lastTurn: Turn | undefined): Promise<void> {
-    if (this.#over) return;
+  #finish(lastTurn: Turn | undefined, lastCaller: Caller | undefined): void {
+    const over = () => {
+      this.#context.onOver();
+      lastCaller?.actions.over();
+    };
+    if (this.#over) return over();
     this.#over = true;
-    if (this.hold.finish()) await this.#context.release(this.hold, lastTurn);
-    this.#context.onOver();
+    if (this.hold.finish()) this.#context.release(this.hold, lastTurn, over);
+    else over();
   }
 }

@@ -110,8 +110,9 @@ export class Asker {
       this.#failures = 0;
       this.#failingSince = undefined;
       this.failure = undefined;
-      const result = answer.outcome === 'granted' ? await this.#granted(answer, ask, sentAt) : await this.#refused(answer, ask);
+      const result = answer.outcome === 'granted' ? this.#granted(answer, ask, sentAt) : await this.#refused(answer, ask);
       if (result !== undefined) return result;
+      if (answer.outcome === 'granted') await this.#failed(this.#startOver(answer, ask, sentAt), sentAt);
     }
   }
 
@@ -132,20 +133,15 @@ export class Asker {
     return withDeadline(ports, timeoutMs, `asking for "${ask.name.text}"`, () => send(ask));
   }
 
-  async #granted(grant: Grant, ask: Ask, sentAt: Instant): Promise<Answer | undefined> {
+  /** Undefined: the grant came too late to be used. */
+  #granted(grant: Grant, ask: Ask, sentAt: Instant): Answer | undefined {
     this.#traces = true;
     if (this.#givenUp) {
       this.#abandon();
       return { outcome: 'given-up' };
     }
-    const now = this.#context.ports.now();
-    if (remainingMs(deadlineFor(sentAt, grant.ttlMs), now) > 0) {
-      return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#uncertain };
-    }
-    const sentence = `the store took ${Math.round(elapsedMs(sentAt, now))} ms to grant "${ask.name.text}", longer than its TTL of ${grant.ttlMs} ms allows: use a longer ttlMs`;
-    this.#startOver();
-    await this.#failed(new BackendUnavailableError(sentence, { lock: ask.name.text }), sentAt);
-    return undefined;
+    if (remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0) return undefined;
+    return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#uncertain };
   }
 
   async #refused(refusal: Refusal, ask: Ask): Promise<Answer | undefined> {
@@ -155,7 +151,7 @@ export class Asker {
     }
     if (refusal.because === 'abandoned') {
       // Somebody revoked what this owner had before the answer to its first ask arrived.
-      this.#startOver();
+      this.#renewOwner();
       return this.#pause(limits.retryMsMin);
     }
     if (this.#options.once) return { outcome: 'refused', refusal };
@@ -205,8 +201,19 @@ export class Asker {
     });
   }
 
+  /** A grant that is over when it arrives is given back; the next try is another owner's. */
+  #startOver(grant: Grant, ask: Ask, sentAt: Instant): BackendUnavailableError {
+    const tookMs = Math.round(elapsedMs(sentAt, this.#context.ports.now()));
+    const lock = ask.name.text;
+    this.#renewOwner();
+    return new BackendUnavailableError(
+      `the store took ${tookMs} ms to grant "${lock}", longer than its TTL of ${grant.ttlMs} ms allows: use a longer ttlMs`,
+      { lock },
+    );
+  }
+
   /** The old owner is of no use; leave nothing of it behind. */
-  #startOver(): void {
+  #renewOwner(): void {
     this.#abandon();
     this.#owner = this.#context.ports.randomOwner();
     this.#uncertain = false;
