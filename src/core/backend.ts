@@ -18,7 +18,7 @@ export interface Backend {
   watch(name: LockName, wake: () => void): Stop;
   /** Holders and waiters whose name starts with `prefix` (of the readable name), waiters in queue order. */
   list(prefix: string): AsyncIterable<LockRecord>;
-  /** Ends every hold on `name`; the next fence is higher. With an heir, grants to it in the same step (steal). */
+  /** Ends every hold on `name`; the next fence is higher. With an heir, grants to it in the same step (steal); an heir that was abandoned robs nobody. */
   revoke(name: LockName, by: Revoker): Promise<Revocation>;
   /** What could make this store unsafe. Asked by the doctor, never on the way to a lock. */
   probe(): Promise<readonly Finding[]>;

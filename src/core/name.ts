@@ -11,6 +11,8 @@ export interface LockName {
 
 /** `%`, control characters, and halves of a surrogate pair that stand alone. */
 const unsafe = /[%\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+/** Printable ASCII without `%`: nearly every name, and nothing to do. */
+const plain = /^[\x20-\x24\x26-\x7e]*$/;
 const escaped = /%u([0-9A-F]{4})|%([0-9A-F]{2})/g;
 
 function hex(code: number, digits: number): string {
@@ -19,6 +21,7 @@ function hex(code: number, digits: number): string {
 
 /** Encodes without loss: two different strings never give the same text, and a prefix's encoding is a prefix of the encoding. */
 export function encodeName(text: string): string {
+  if (plain.test(text)) return text;
   return text.replace(unsafe, (char) => {
     const code = char.charCodeAt(0);
     return code > 0xff ? `%u${hex(code, 4)}` : `%${hex(code, 2)}`;

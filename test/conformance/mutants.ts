@@ -44,6 +44,18 @@ const withTtl =
   (factor: number): (() => Faults) =>
   () => ({ acquire: (call, ask) => call({ ...ask, ttlMs: ask.ttlMs * factor }) });
 
+/** Whoever asks, asks for everyone who ever waited. */
+function keepingPlaces(): () => Faults {
+  const waiting = new Map<string, Ask>();
+  return () => ({
+    acquire: async (call, ask) => {
+      if (ask.enqueue) waiting.set(ask.owner, ask);
+      for (const other of waiting.values()) await call(other);
+      return call(ask);
+    },
+  });
+}
+
 function closing(defect: string, close: (backend: Backend) => Promise<void>): Mutant {
   const store = newStore();
   const open = () => {
@@ -149,16 +161,7 @@ export const mutants: readonly Mutant[] = [
   mutant('the queue is none', ['queue/newcomer-cannot-overtake', 'queue/first-come-first-served-across-clients'], () => ({
     acquire: (call, ask) => call({ ...ask, enqueue: false }),
   })),
-  mutant('a dead waiter keeps its place', ['queue/dead-waiter-loses-its-place'], () => {
-    const waiting = new Map<string, Ask>();
-    return {
-      acquire: async (call, ask) => {
-        if (ask.enqueue) waiting.set(ask.owner, ask);
-        for (const other of waiting.values()) await call(other);
-        return call(ask);
-      },
-    };
-  }),
+  mutant('a dead waiter keeps its place', ['queue/dead-waiter-loses-its-place'], keepingPlaces()),
   mutant('asking again goes to the end of the queue', ['queue/asking-again-keeps-the-place'], () => ({
     acquire: async (call, ask) => {
       const answer = await call({ ...ask, enqueue: false });

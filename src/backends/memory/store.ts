@@ -135,6 +135,11 @@ export class MemoryStore {
     const now = this.#clock.nowMs();
     const entry = this.#entry(encodedName, now);
     const heir = by.heir;
+    // A steal that was given up and arrives late robs nobody.
+    if (heir !== undefined && this.#isEnded(heir.owner, now)) {
+      this.#forgetIfIdle(encodedName, entry);
+      return { ended: [] };
+    }
     const already = heir === undefined ? undefined : entry.holders.get(heir.owner);
     if (already !== undefined) {
       already.expiresAtMs = now + already.ask.ttlMs;
@@ -144,7 +149,7 @@ export class MemoryStore {
     for (const owner of entry.holders.keys()) this.#end(owner, { kind: by.kind, reason: by.reason }, now);
     if (entry.holders.size > 0) entry.freeSinceMs = now;
     entry.holders.clear();
-    if (heir !== undefined && !this.#isEnded(heir.owner, now)) return { ended, grant: this.#grant(entry, heir, now) };
+    if (heir !== undefined) return { ended, grant: this.#grant(entry, heir, now) };
     this.#forgetIfIdle(encodedName, entry);
     return { ended };
   }

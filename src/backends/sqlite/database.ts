@@ -68,6 +68,8 @@ export class Database {
   }
 
   close(): void {
+    // libsql keeps the file open as long as one of them is reachable.
+    this.#statements.clear();
     this.#connection.close();
   }
 

@@ -1,5 +1,6 @@
 import type { LockRecord, Mode } from '../../core/backend.js';
 import type { Context } from './context.js';
+import { countOthers } from './schema.js';
 import { fence, type Holder, holderColumns, holderRecord, integer, type Place, parseHolder, parseNode, text } from './rows.js';
 
 const selectLock = `
@@ -13,7 +14,7 @@ const deleteShare = 'DELETE FROM shares WHERE name = :name AND owner = :owner';
 const upsertLock = `
   INSERT INTO locks (name, fence, boot, written, free_since, owner, first, since, until, ttl, renewals, node, metadata, others)
   VALUES (:name, CAST(:fence AS INTEGER), :boot, :now, :free_since, :owner, CAST(:first AS INTEGER), :since, :until, :ttl, :renewals, :node, :metadata,
-    (SELECT count(*) FROM shares WHERE name = :name) + (SELECT count(*) FROM places WHERE name = :name))
+    ${countOthers(':name')})
   ON CONFLICT (name) DO UPDATE SET
     fence = excluded.fence, boot = excluded.boot, written = excluded.written, free_since = excluded.free_since,
     owner = excluded.owner, first = excluded.first, since = excluded.since, until = excluded.until, ttl = excluded.ttl,

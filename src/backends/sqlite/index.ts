@@ -12,6 +12,7 @@ import { quickAcquire, quickRelease, quickRenew } from './quick.js';
 import { Session, type Work } from './session.js';
 import * as store from './store.js';
 import { sweep, sweepEvery } from './sweep.js';
+import { Watching } from './watching.js';
 
 export { type SqliteRecords, sqliteRecords } from './records.js';
 export type { SqliteOptions };
@@ -53,6 +54,7 @@ class SqliteBackend implements Backend {
   readonly #settings: Settings;
   readonly #session: Session;
   readonly #bell: Bell;
+  readonly #watching: Watching;
   #here: Here | undefined;
   // Random, so that many short-lived processes sweep as often as one long-lived does.
   #untilSweep = Math.floor(Math.random() * sweepEvery);
@@ -61,14 +63,18 @@ class SqliteBackend implements Backend {
     this.#settings = settings;
     this.#session = new Session(settings);
     this.#bell = new Bell(settings.path, readNodeIdentity());
+    this.#watching = new Watching(this.#bell, this.#session, () => this.#whereabouts());
   }
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     const here = this.#whereabouts();
-    return this.#run<Grant | Refusal>({
+    const answer = await this.#run<Grant | Refusal>({
       quick: (db) => quickAcquire(here, db, ask),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });
+    if (ask.enqueue)
+      this.#watching.placed(ask.name.encoded, ask.owner, answer.outcome === 'refused' && answer.because !== 'abandoned');
+    return answer;
   }
 
   async renew(holds: readonly Held[]) {
@@ -91,11 +97,12 @@ class SqliteBackend implements Backend {
 
   async abandon(ask: Ask) {
     const here = this.#whereabouts();
+    this.#watching.placed(ask.name.encoded, ask.owner, false);
     await this.#run({ full: (db, after) => store.abandon(new Context(here, db, after), ask) });
   }
 
   watch(name: LockName, wake: () => void): Stop {
-    return this.#bell.watch(name.encoded, wake);
+    return this.#watching.watch(name.encoded, wake);
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {
@@ -118,6 +125,7 @@ class SqliteBackend implements Backend {
   }
 
   async close() {
+    this.#watching.close();
     await this.#session.close();
     this.#bell.close();
   }

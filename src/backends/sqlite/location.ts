@@ -43,7 +43,7 @@ export function parseOptions(given: string | SqliteOptions = {}): Settings {
 
 /** `sqlite:`, `sqlite:relative.db`, `sqlite:/abs.db`, `sqlite:///abs.db`, each with `?synchronous=full`. */
 export function parseUrl(url: string): Settings {
-  const match = /^sqlite:(?:\/\/(?=\/|$|\?))?([^?#]*)(?:\?([^#]*))?$/i.exec(url);
+  const match = /^sqlite:(?!\/\/[^/?])(?:\/\/(?=\/|$|\?))?([^?#]*)(?:\?([^#]*))?$/i.exec(url);
   if (match === null)
     throw new InvalidArgumentError(`"${url}" is no SQLite URL: write sqlite:/absolute/path.db, sqlite:relative.db or sqlite:`);
   const [, encoded = '', query = ''] = match;

@@ -9,20 +9,22 @@ import { metadataText, nodeText } from './rows.js';
 
 /**
  * Takes a lock that nobody has. It is free if its holder released it, its time is over, or the machine was booted since.
- * An owner that was ended is left to the thorough way.
+ * An owner that was ended is left to the thorough way. Casts: libsql binds numbers as floating point, whose sums are not
+ * exact beyond 2^53.
  */
 const takeFree = `
   INSERT INTO locks (name, fence, boot, written, free_since, others, owner, first, since, until, ttl, renewals, node, metadata)
-  SELECT :name, floor.first + :count - 1, :boot, :now, :now, 0, :owner, floor.first, :now, :until, :ttl, 0, :node, :metadata
-  FROM (SELECT max(:wall, coalesce((SELECT value FROM meta WHERE key = 'fence_floor'), 0) + 1) AS first) AS floor
+  SELECT :name, floor.first + CAST(:count AS INTEGER) - 1, :boot, :now, :now, 0, :owner, floor.first, :now, :until, :ttl, 0, :node, :metadata
+  FROM (SELECT max(CAST(:wall AS INTEGER), coalesce((SELECT value FROM meta WHERE key = 'fence_floor'), 0) + 1) AS first) AS floor
   WHERE NOT EXISTS (SELECT 1 FROM ended WHERE owner = :owner)
   ON CONFLICT (name) DO UPDATE SET
-    fence = max(:wall, locks.fence + 1) + :count - 1, first = max(:wall, locks.fence + 1),
+    fence = max(CAST(:wall AS INTEGER), locks.fence + 1) + CAST(:count AS INTEGER) - 1,
+    first = max(CAST(:wall AS INTEGER), locks.fence + 1),
     boot = excluded.boot, written = excluded.written, owner = excluded.owner, since = excluded.since, until = excluded.until,
     ttl = excluded.ttl, renewals = 0, node = excluded.node, metadata = excluded.metadata
   WHERE locks.others = 0
     AND (locks.boot <> :boot
-      OR (locks.written <= :ahead AND (locks.owner IS NULL OR locks.until <= :now)))
+      OR (locks.written <= :ahead AND (locks.owner IS NULL OR locks.until BETWEEN locks.written AND :now)))
   RETURNING CAST(first AS TEXT) AS first, CAST(fence AS TEXT) AS last`;
 
 export function quickAcquire(here: Here, db: Database, ask: Ask): Grant | undefined {

@@ -9,9 +9,10 @@ const schemaVersion = 1;
  * Times are milliseconds since the boot named beside them; fences are microseconds or more, see `core/fence.ts`.
  *
  * - `locks`: one row per name, with its exclusive holder. `owner` is null while nobody holds it exclusively. `fence` is the
- *   last one minted. `others` counts the name's rows in `shares` and `places`: at 0, one statement takes or gives the lock.
+ *   last one minted. `others` counts the name's rows in `shares`, `places` and `watchers`: at 0, one statement takes or gives the lock.
  * - `shares`: holders in shared mode.
  * - `places`: the queue, in the order of `place`. `bell` names the file that wakes the waiter's process.
+ * - `watchers`: who wants to be woken without having a place.
  * - `ended`: owners that must not come back: abandoned, revoked, stolen from.
  * - `meta`: `fence_floor`, above which new rows start: the highest fence of the rows that were swept.
  * - `records`: the records of `core/records.ts`; their times are of the wall clock.
@@ -64,6 +65,14 @@ CREATE TABLE places (
   metadata   TEXT    NOT NULL,
   PRIMARY KEY (name, place),
   UNIQUE (name, owner)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE watchers (
+  name       TEXT    NOT NULL,
+  bell       TEXT    NOT NULL,
+  boot       TEXT    NOT NULL,
+  since      INTEGER NOT NULL,
+  PRIMARY KEY (name, bell)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ended (
@@ -127,7 +136,7 @@ function check(db: Connection, path: string): void {
     );
   }
   const found = db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE type = 'table'").get({});
-  if (Number(found?.['n']) < 6) {
+  if (Number(found?.['n']) < 7) {
     throw new BackendCorruptError(`${path} lacks tables: stop whoever uses it, move it away, and a new one will be made`);
   }
 }
@@ -138,6 +147,13 @@ function foreign(path: string): NotSupportedError {
 
 function versionOf(db: Connection): number {
   return Number(pragma(db, 'user_version'));
+}
+
+/** What `locks.others` counts, as an expression over a name. */
+export function countOthers(name: string): string {
+  return ['shares', 'places', 'watchers']
+    .map((table) => `(SELECT count(*) FROM ${table} WHERE ${table}.name = ${name})`)
+    .join(' + ');
 }
 
 export function pragma(db: Pick<Connection, 'prepare'>, name: string): unknown {

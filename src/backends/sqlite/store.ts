@@ -105,12 +105,13 @@ function mint(context: Context, entry: Entry, count: number): { first: bigint; l
   }
 }
 
-function floorOf(context: Context): bigint {
+/** New rows start above it. */
+export function floorOf(context: Context): bigint {
   const row = context.db.get(selectFloor);
   return row === undefined ? 0n : fence(row, 'value', { path: context.here.path, table: 'locks', name: '' });
 }
 
-export function granted(holder: Pick<Holder, 'first' | 'last' | 'ttlMs'>): Grant {
+function granted(holder: Pick<Holder, 'first' | 'last' | 'ttlMs'>): Grant {
   return { outcome: 'granted', fences: { first: holder.first, last: holder.last }, ttlMs: holder.ttlMs };
 }
 
@@ -147,6 +148,8 @@ export function abandon(context: Context, ask: Ask): void {
 export function revoke(context: Context, name: string, by: Revoker): Revocation {
   const entry = Entry.load(context, name);
   const { heir } = by;
+  // A steal that was given up and arrives late robs nobody.
+  if (heir !== undefined && endOf(context, heir.owner) !== undefined) return { ended: [] };
   const already = heir === undefined ? undefined : entry.holder(heir.owner);
   if (heir !== undefined && already !== undefined) {
     entry.extend(already, already.ttlMs, already.renewals);
@@ -158,8 +161,7 @@ export function revoke(context: Context, name: string, by: Revoker): Revocation 
     end(context, holder.owner, by);
     entry.remove(holder, context.nowMs);
   }
-  const inherits = heir !== undefined && endOf(context, heir.owner) === undefined;
-  const given = inherits ? grant(context, entry, heir) : undefined;
+  const given = heir === undefined ? undefined : grant(context, entry, heir);
   entry.save();
   ringNext(context, entry);
   return { ended, ...(given === undefined ? {} : { grant: given }) };

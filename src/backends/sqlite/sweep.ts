@@ -1,4 +1,5 @@
 import type { Context } from './context.js';
+import { countOthers } from './schema.js';
 
 /** Rows idle for this long are taken out. */
 const idleMs = 3_600_000;
@@ -14,10 +15,8 @@ const range = 'name > :cursor AND (:last IS NULL OR name <= :last)';
 
 const deleteShares = `DELETE FROM shares WHERE ${range} AND (boot <> :boot OR until < :idle)`;
 const deletePlaces = `DELETE FROM places WHERE ${range} AND (boot <> :boot OR seen < :idle)`;
-const recount = `
-  UPDATE locks SET others =
-    (SELECT count(*) FROM shares WHERE shares.name = locks.name) + (SELECT count(*) FROM places WHERE places.name = locks.name)
-  WHERE ${range} AND others > 0`;
+const deleteWatchers = `DELETE FROM watchers WHERE ${range} AND (boot <> :boot OR since < :idle)`;
+const recount = `UPDATE locks SET others = ${countOthers('locks.name')} WHERE ${range} AND others > 0`;
 
 const isIdle = `${range} AND others = 0 AND (boot <> :boot OR (written < :idle AND (owner IS NULL OR until < :idle)))`;
 
@@ -44,7 +43,7 @@ export function sweep(context: Context): void {
   const last = typeof end === 'string' ? end : null;
   const bound = { cursor, last };
   const idle = { ...bound, boot, idle: context.nowMs - idleMs };
-  const removed = db.run(deleteShares, idle) + db.run(deletePlaces, idle);
+  const removed = db.run(deleteShares, idle) + db.run(deletePlaces, idle) + db.run(deleteWatchers, idle);
   if (removed > 0) db.run(recount, bound);
   db.run(raiseFloor, idle);
   db.run(deleteIdle, idle);

@@ -37,6 +37,10 @@ const selectHeadRun = `
   SELECT bell FROM places
   WHERE name = :name AND place < coalesce((SELECT min(place) FROM places WHERE name = :name AND mode = 'exclusive'), :last)`;
 
+const selectWatchers = `
+  SELECT bell FROM watchers
+  WHERE name = :name AND bell NOT IN (SELECT bell FROM places WHERE name = :name)`;
+
 /** Larger than any place. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
 /** A place that was asked for again is written down only this often: most polls then change nothing. */
@@ -106,11 +110,17 @@ export function ringNext(context: Context, entry: Entry): void {
   if (!entry.loosened || entry.exclusive !== undefined) return;
   const { db, here } = context;
   const { name } = entry;
-  const head = db.get(selectHead, { name });
-  if (head === undefined || (head['mode'] === 'exclusive' && entry.held)) return;
-  const next = head['mode'] === 'exclusive' ? [head] : db.all(selectHeadRun, { name, last: lastPlace });
-  const bells = new Set(next.map((row) => text(row, 'bell', placesAt(context, name))));
+  const rows = [...nextPlaces(context, entry), ...db.all(selectWatchers, { name })];
+  const bells = new Set(rows.map((row) => text(row, 'bell', placesAt(context, name))));
   context.after(() => here.ring(bells, name));
+}
+
+/** The first exclusive place, or the shared ones at the head. */
+function nextPlaces({ db }: Context, entry: Entry): Row[] {
+  const { name } = entry;
+  const head = db.get(selectHead, { name });
+  if (head === undefined || (head['mode'] === 'exclusive' && entry.held)) return [];
+  return head['mode'] === 'exclusive' ? [head] : db.all(selectHeadRun, { name, last: lastPlace });
 }
 
 function placesAt(context: Context, name: string): Place {

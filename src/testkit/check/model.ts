@@ -99,17 +99,20 @@ export function group<T>(items: readonly T[], key: (item: T) => string): Map<str
 
 function readTenures(events: readonly HistoryEvent[]): Tenure[] {
   const tenures: Tenure[] = [];
-  const current = new Map<string, Tenure>();
+  const byOwner = new Map<string, Tenure[]>();
   for (const event of events) {
     if (event.type === 'minted') {
       const { owner, process, name, mode, first, last, ttlMs } = event;
       const tenure: Tenure = { owner, process, name, mode, first, last, ttlMs, minted: event, until: [], ended: undefined };
       tenures.push(tenure);
-      current.set(owner, tenure);
+      const before = byOwner.get(owner) ?? [];
+      // Granted once more after the store forgot it: its holder knows only of one.
+      for (const it of before) if (it.ended === undefined) it.until.push(event);
+      byOwner.set(owner, [...before, tenure]);
     } else if (event.type === 'extended') {
-      current.get(event.owner)?.until.push(event);
+      for (const it of byOwner.get(event.owner) ?? []) if (it.ended === undefined) it.until.push(event);
     } else if (event.type === 'ended') {
-      const tenure = current.get(event.owner);
+      const tenure = byOwner.get(event.owner)?.at(-1);
       if (tenure !== undefined) tenure.ended = event;
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { type Faults, type Gate, gate, holdReply, holdRequest } from './wrappers.js';
-import { granted, heldOf, needing, refused, rejection, sleep, topic, within } from './helpers.js';
+import { eventually, granted, heldOf, needing, refused, rejection, sleep, topic, within } from './helpers.js';
 import type { Scene } from './scene.js';
+import { dropRequest, type Faults, type Gate, gate, holdReply, holdRequest } from './wrappers.js';
 
 /** A request whose ask is on its way when the caller gives it up. */
 async function giveUpMidway(scene: Scene, faults: Faults, opened: Gate): Promise<void> {
@@ -124,6 +124,14 @@ export const abandon = topic('abandon', {
 
   'given-up-and-never-answered': async (scene) => {
     await giveUpMidway(scene, { acquire: holdReply(gate()) }, gate());
+  },
+
+  'lost-withdrawal-is-sent-again': async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const locks = await scene.holdfast({}, { abandon: dropRequest(2) });
+    await rejection(locks.acquire(holder.name.text, { waitMs: 50 }), 'a wait that is over must reject');
+    await eventually(async () => assert.deepEqual(await scene.waiters(holder.name), []), scene.graceMs);
+    await scene.store.release(heldOf(holder));
   },
 
   'waited-too-long': async (scene) => {

@@ -13,6 +13,7 @@ import { revoke } from './revoke.js';
 import { shared } from './shared.js';
 import { watch } from './watch.js';
 import { weblocks } from './weblocks.js';
+import { weblocksTurns } from './weblocks-turns.js';
 
 export const definitions: readonly CaseDefinition[] = [
   ...acquire,
@@ -29,4 +30,5 @@ export const definitions: readonly CaseDefinition[] = [
   ...loss,
   ...close,
   ...weblocks,
+  ...weblocksTurns,
 ];

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Backend, Held } from '../../core/backend.js';
-import { type Faults, gate, holdReply } from './wrappers.js';
 import { codeOf, heldOf, rejection, sleep, topic, within } from './helpers.js';
 import type { Scene } from './scene.js';
+import { type Faults, gate, holdReply } from './wrappers.js';
 
 async function drain(iterable: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of iterable);

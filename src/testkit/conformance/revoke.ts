@@ -3,6 +3,7 @@ import type { Ask, Backend, Renewal, Revocation } from '../../core/backend.js';
 import { ownerDigest } from '../../core/clock.js';
 import { granted, heldOf, needing, refused, topic } from './helpers.js';
 import type { Scene } from './scene.js';
+import { dropReply } from './wrappers.js';
 
 const reason = 'the operator’s “reason”, 漢字, {braces} and %';
 
@@ -162,6 +163,24 @@ export const revoke = topic('revoke', {
     await scene.store.abandon(heir);
     assert.equal((await steal(scene.store, heir)).grant, undefined);
     assert.deepEqual(await scene.records(heir.name), [], 'a steal that was given up must leave no orphan');
+  },
+
+  'abandoned-heir-robs-nobody': async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const heir = scene.ask(holder.name);
+    await scene.store.abandon(heir);
+    assert.deepEqual(await steal(scene.store, heir), { ended: [] }, 'a steal that was given up and arrives late does nothing');
+    assert.equal((await scene.store.renew([holder]))[0]?.outcome, 'renewed');
+    await scene.store.release(holder);
+  },
+
+  'lost-reply-to-a-steal-is-asked-for-again': async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const locks = await scene.holdfast({}, { revoke: dropReply(2) });
+    await locks.request(holder.name.text, { steal: true }, async (lease) => {
+      const [record, ...others] = await scene.holders(holder.name);
+      assert.deepEqual([record?.fence, others.length], [lease?.fence, 0], 'it has stolen once, from the holder');
+    });
   },
 
   'rival-heirs-leave-one-holder': async (scene) => {

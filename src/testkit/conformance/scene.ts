@@ -8,7 +8,7 @@ import { readNodeIdentity } from '../../core/node.js';
 import type { HoldfastOptions } from '../../core/options.js';
 import type { Fixture, Need } from './fixture.js';
 import { eventually, within } from './helpers.js';
-import { type Faults, wrapped } from './wrappers.js';
+import { type Faults, takingTurns, wrapped } from './wrappers.js';
 
 /** Everything one case works with: clients of the store, names nobody else uses, and the check that nothing is left. */
 export class Scene {
@@ -27,7 +27,7 @@ export class Scene {
   }
 
   static async open(fixture: Fixture): Promise<Scene> {
-    return new Scene(fixture, await fixture.open());
+    return new Scene(fixture, takingTurns(await fixture.open()));
   }
 
   get traits(): Traits {
@@ -67,7 +67,7 @@ export class Scene {
 
   /** Another client of the same store. */
   async open(): Promise<Backend> {
-    const backend = await this.fixture.open();
+    const backend = takingTurns(await this.fixture.open());
     this.#backends.push(backend);
     return backend;
   }

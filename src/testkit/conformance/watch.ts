@@ -1,29 +1,36 @@
 import assert from 'node:assert/strict';
-import type { Ask } from '../../core/backend.js';
+import type { Ask, Backend } from '../../core/backend.js';
 import { eventually, heldOf, needing, sleep, topic } from './helpers.js';
 import type { Scene } from './scene.js';
 import type { Faults } from './wrappers.js';
 
 const withPush = needing('push');
 
+/** One hold that ends while `store` has a waiter for it: the moment for which there is a push. */
+async function endBeforeWaiter(scene: Scene, store: Backend, ends: (ask: Ask) => Promise<unknown>): Promise<void> {
+  const holder = await scene.hold(scene.name());
+  const waiter = await scene.wait(holder.name, {}, store);
+  await ends(holder);
+  await sleep(50);
+  await store.abandon(waiter);
+}
+
+/** A subscription may take a moment, and a wake-up may be lost: a store that pushes succeeds within a few tries. */
+async function endUntil(scene: Scene, store: Backend, ends: (ask: Ask) => Promise<unknown>, heard: () => boolean): Promise<void> {
+  const endMs = performance.now() + scene.graceMs + 3_000;
+  do await endBeforeWaiter(scene, store, ends);
+  while (!heard() && performance.now() < endMs);
+}
+
 /** Whether another client hears of what ends a hold. */
 async function wakesOn(scene: Scene, ends: (ask: Ask) => Promise<unknown>): Promise<void> {
   const other = await scene.open();
-  const ask = await scene.hold(scene.name());
   let wakes = 0;
-  const stop = other.watch(ask.name, () => {
+  const stop = other.watch(scene.name(), () => {
     wakes += 1;
   });
-  // A subscription may take a moment, and a wake-up may be lost: a store that pushes succeeds within a few tries.
-  const tryOnce = async () => {
-    const again = scene.ask(ask.name);
-    await scene.store.acquire(again);
-    await ends(again);
-    await sleep(50);
-    assert.ok(wakes > 0, 'traits.push is true, but nothing woke');
-  };
-  await ends(ask);
-  await eventually(tryOnce, scene.graceMs + 3_000);
+  await endUntil(scene, other, ends, () => wakes > 0);
+  assert.ok(wakes > 0, 'traits.push is true, but nothing woke');
   stop();
 }
 
@@ -47,12 +54,9 @@ export const watch = topic('watch', {
     );
     stops[0]?.();
     stops[0]?.();
-    const heard = async () => {
-      await scene.store.release(heldOf(await scene.hold(name)));
-      await sleep(50);
-      assert.ok((wakes[1] ?? 0) > 0, 'the watcher that stays must still be woken');
-    };
-    await eventually(heard, scene.graceMs + 3_000);
+    const release = (ask: Ask) => scene.store.release(heldOf(ask));
+    await endUntil(scene, other, release, () => (wakes[1] ?? 0) > 0);
+    assert.ok((wakes[1] ?? 0) > 0, 'the watcher that stays must still be woken');
     assert.equal(wakes[0], 0, 'a watcher that stopped must not be woken');
     stops[1]?.();
   }),

@@ -73,7 +73,7 @@ export class Network {
         return this.#send(call, this.#slow(call), (answer) => this.#reply(call, answer));
       case 'straggler':
         this.#send(call, this.#latency(call, 'there'), (answer) => this.#reply(call, answer));
-        return this.#send(call, between(this.#dice, 5, 3_000, 'straggles', call.process.name, call.number), () => {});
+        return this.#send(call, between(this.#dice, 5, 3_000, 'straggles', call.process.name, call.number), () => {}, true);
       default:
         return this.#send(call, this.#ordered(call, 'there'), (answer) => this.#reply(call, answer));
     }
@@ -103,10 +103,14 @@ export class Network {
     return this.#scheduler.nowMs < process.partitionedUntilMs;
   }
 
-  #send(call: Call, delayMs: number, then: (answer: () => void) => void): void {
+  #send(call: Call, delayMs: number, then: (answer: () => void) => void, copy = false): void {
     if (this.#cut(call.process)) return this.#fails(call, 'no route');
     this.#inFlight += 1;
-    const run = () => then(call.execute());
+    const run = () => {
+      this.#server.copying = copy;
+      then(call.execute());
+      this.#server.copying = false;
+    };
     const refuse = () => this.#scheduler.after(1, () => call.process.deliver(() => call.fail(new Error('the store refuses connections'))));
     this.#scheduler.after(
       delayMs,

@@ -25,6 +25,7 @@ export class SimProcess {
   /** Cut off from the store until then. */
   partitionedUntilMs = 0;
   readonly #world: { readonly scheduler: Scheduler; readonly dice: Dice; readonly recorder: Recorder };
+  /** Timers of the code under test; the work of its users has its own. */
   readonly #timers = new Set<SimTimer>();
   /** Timers that came up while the machine slept: their clock stood still. */
   #frozen: SimTimer[] = [];
@@ -58,8 +59,13 @@ export class SimProcess {
 
   sleep(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.ports.timer(delayMs, resolve);
+      this.later(delayMs, resolve);
     });
+  }
+
+  /** A timer of the code that uses the locks. */
+  later(delayMs: number, run: () => void): Timer {
+    return this.#timer(delayMs, run);
   }
 
   /** SIGSTOP, or a stall of the event loop. */
@@ -110,7 +116,11 @@ export class SimProcess {
     const { dice, recorder } = this.#world;
     return {
       now: () => this.clock.now(),
-      timer: (delayMs, fn) => this.#timer(delayMs, fn),
+      timer: (delayMs, fn) => {
+        const timer = this.#timer(delayMs, fn);
+        this.#timers.add(timer);
+        return timer;
+      },
       randomOwner: () => `${this.name}.${this.#counts.owner++}`,
       random: () => roll(dice, 'random', this.name, this.#counts.random++),
       identity: () => ({ host: this.name, pid: 1, bootId: 'sim', startedAt: '', nonce: hash(dice.seed, 'node', this.name, 0).toString(36) }),
@@ -119,7 +129,7 @@ export class SimProcess {
     };
   }
 
-  #timer(delayMs: number, fn: () => void): Timer {
+  #timer(delayMs: number, fn: () => void): SimTimer {
     // As Node's: up to a millisecond early against the fine clock, and late by what else the loop has to do.
     const jitterMs = between(this.#world.dice, -1, 2, 'timer', this.name, this.#counts.timer++);
     const timer: SimTimer = {
@@ -133,7 +143,6 @@ export class SimProcess {
         this.#timers.delete(timer);
       },
     };
-    this.#timers.add(timer);
     this.#arm(timer);
     return timer;
   }

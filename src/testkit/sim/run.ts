@@ -11,8 +11,6 @@ export interface RunResult {
   readonly violations: readonly Violation[];
   /** Message faults that happened, as `Scenario.onlyMessages` takes them. */
   readonly messageFaults: readonly string[];
-  /** Same for the same scenario and the same code. */
-  readonly digest: string;
 }
 
 /** Long after everything was well again: whoever still waits waits for ever. */
@@ -32,7 +30,7 @@ export async function run(scenario: Scenario): Promise<RunResult> {
     process.off('unhandledRejection', unhandled);
   }
   const history: History = { promises: promisesOf(scenario), events: world.recorder.events };
-  return { history, violations: check(history), messageFaults: world.network.happened, digest: digest(history) };
+  return { history, violations: check(history), messageFaults: world.network.happened };
 }
 
 async function play(world: World, scenario: Scenario): Promise<void> {
@@ -69,9 +67,9 @@ function leftovers(world: World, living: readonly SimProcess[]): void {
   for (const { name, timersArmed } of living) {
     if (timersArmed > 0) recorder.add({ type: 'timers-left', process: name, count: timersArmed });
   }
-  for (const record of server.list('')) {
+  for (const { owner, record } of server.left()) {
     if (!living.some(({ name }) => name === record.node.host)) continue;
-    recorder.add({ type: 'left-in-store', process: record.node.host, name: record.name, state: record.state });
+    recorder.add({ type: 'left-in-store', process: record.node.host, owner, name: record.name, state: record.state });
   }
 }
 
@@ -81,7 +79,8 @@ function promisesOf({ faults, kind, messages, store }: Scenario): History['promi
   return { durable: !forgets, calm, queue: store.queue, push: store.push, pollMs: store.pollMs };
 }
 
-function digest(history: History): string {
+/** The same for the same scenario and the same code. */
+export function digest(history: History): string {
   let h = 0x811c9dc5;
   for (const event of history.events) {
     const line = formatEvent(event);

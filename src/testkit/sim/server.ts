@@ -19,6 +19,8 @@ interface Known {
 export class SimServer {
   /** Tells waiters; set by the network. */
   onWake: (encodedName: string) => void = () => {};
+  /** Whether what is being done now was asked for by a copy of a message. Set by the network. */
+  copying = false;
   readonly #scheduler: Scheduler;
   readonly #recorder: Recorder;
   readonly #rate: number;
@@ -28,6 +30,7 @@ export class SimServer {
   /** Living tenures by owner. */
   #known = new Map<string, Known>();
   readonly #queued = new Set<string>();
+  readonly #seen = new Set<string>();
   #down: 'no' | 'silent' | 'refusing' = 'no';
   #paused = 0;
   #backlog: (() => void)[] = [];
@@ -98,11 +101,12 @@ export class SimServer {
   }
 
   acquire(ask: Ask, process: SimProcess): Grant | Refusal {
+    this.#seen.add(ask.owner);
     const answer = this.#store.acquire(ask);
     if (answer.outcome === 'granted') this.#granted(ask, answer, process.name);
     else if (ask.enqueue && answer.because !== 'abandoned' && !this.#queued.has(ask.owner)) {
       this.#queued.add(ask.owner);
-      this.#recorder.add({ type: 'queued', process: process.name, name: ask.name.text, owner: ask.owner, mode: ask.mode });
+      this.#recorder.add({ type: 'queued', process: process.name, name: ask.name.text, owner: ask.owner, mode: ask.mode, copy: this.copying });
     }
     return answer;
   }
@@ -130,6 +134,7 @@ export class SimServer {
   }
 
   revoke(name: LockName, by: Revoker, process: SimProcess): Revocation {
+    if (by.heir !== undefined) this.#seen.add(by.heir.owner);
     const revocation = this.#store.revoke(name.encoded, by);
     const digests = new Set(revocation.ended.map((record) => record.ownerDigest));
     for (const [owner, known] of this.#known) {
@@ -144,6 +149,12 @@ export class SimServer {
     return [...this.#store.list(prefix)];
   }
 
+  /** What is still there, with the owners that only the simulator may know. */
+  left(): readonly { readonly owner: string; readonly record: LockRecord }[] {
+    const owners = new Map([...this.#seen].map((owner) => [ownerDigest(owner), owner]));
+    return this.list('').map((record) => ({ owner: owners.get(record.ownerDigest) ?? '', record }));
+  }
+
   #untilMs(ttlMs: number): number {
     return this.#scheduler.nowMs + ttlMs / this.#rate;
   }
@@ -156,7 +167,7 @@ export class SimServer {
     const { name, mode } = { name: ask.name.text, mode: ask.mode };
     this.#known.set(ask.owner, { process, name, mode, first: grant.fences.first, untilMs });
     const { first, last } = grant.fences;
-    this.#recorder.add({ type: 'minted', process, name, owner: ask.owner, mode, first, last, untilMs, ttlMs: grant.ttlMs });
+    this.#recorder.add({ type: 'minted', process, name, owner: ask.owner, mode, first, last, untilMs, ttlMs: grant.ttlMs, copy: this.copying });
   }
 
   #extended(held: { readonly owner: string; readonly name: LockName }, ttlMs: number): void {

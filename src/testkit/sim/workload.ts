@@ -101,7 +101,7 @@ function options(at: Workplace, op: Op): RequestOptions {
 
 function abortAfter(process: SimProcess, delayMs: number): AbortSignal {
   const controller = new AbortController();
-  process.ports.timer(delayMs, () => controller.abort(new Error('aborted by its caller')));
+  process.later(delayMs, () => controller.abort(new Error('aborted by its caller')));
   return controller.signal;
 }
 

@@ -1,5 +1,5 @@
 import type { Rule } from '../check.js';
-import { conflict, group, type Model } from '../model.js';
+import { conflict, group, type Model, takenAway } from '../model.js';
 
 function undisturbed(model: Model): boolean {
   return model.history.promises.calm && model.history.promises.queue;
@@ -48,7 +48,9 @@ export const fifoLocal: Rule = {
   promise: 'Where nothing fails, conflicting requests of one process begin in the order in which they were made.',
   *find(model) {
     if (!model.history.promises.calm) return;
-    const patient = model.turns.filter((turn) => turn.requested.patient);
+    // A batch that was stolen from goes back to the front of its queue and meets an ask for later callers there.
+    const takenFrom = new Set(model.tenures.flatMap((it) => (takenAway(it) === undefined ? [] : [it.name])));
+    const patient = model.turns.filter((turn) => turn.requested.patient && !takenFrom.has(turn.requested.name));
     for (const turns of group(patient, (it) => `${it.requested.process} ${it.requested.name}`).values()) {
       for (const [i, later] of turns.entries()) {
         if (later.started === undefined) continue;

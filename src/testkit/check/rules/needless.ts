@@ -22,15 +22,28 @@ export const needlessLoss: Rule = {
 
 export const leftToExpire: Rule = {
   name: 'left-to-expire',
-  promise: 'What a living process holds is renewed or given back; it is not left in the store until its TTL is over.',
+  promise: 'What a living process has in the store is renewed or given back; it is not forgotten there until its TTL is over.',
   *find(model) {
     if (!model.history.promises.durable) return;
     const lastMs = model.history.events.at(-1)?.atMs ?? 0;
+    // Whoever was told of a loss is judged by other rules.
+    const told = new Set(model.turns.flatMap((turn) => (turn.signalled === undefined ? [] : [turn.tenure?.owner])));
+    const lastSentMs = new Map(model.of('sent').map((event) => [event.owner, event.atMs]));
     for (const tenure of model.tenures) {
       const atMs = overAtMs(tenure);
       if (tenure.ended !== undefined || atMs > lastMs || (model.diedAtMs.get(tenure.process) ?? atMs) < atMs) continue;
-      if (excused(model, tenure, atMs)) continue;
+      // Still being asked for or given back when it ran out: late for a reason, not forgotten.
+      if (told.has(tenure.owner) || (lastSentMs.get(tenure.owner) ?? 0) > atMs) continue;
+      if (excused(model, tenure, atMs) || strayCopy(model, tenure)) continue;
       yield { index: tenure.minted.index, what: `${tenure.owner} left ${tenure.name} in the store until it expired` };
     }
   },
 };
+
+/**
+ * A copy of an ask that had long been answered, and not been abandoned: nobody can know that it is still on its way, and
+ * the store has no duty to remember everyone who ever asked. It ends with its TTL.
+ */
+function strayCopy(model: Model, { owner, minted }: Tenure): boolean {
+  return minted.copy && !model.of('answered').some((it) => it.call === 'abandon' && it.owner === owner && it.index < minted.index);
+}
