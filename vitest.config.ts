@@ -2,11 +2,17 @@ import process from 'node:process';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three groups, one after the other, so that no test that measures time runs beside one that fills the processors.
- * Within the first group two files run at once; the others have the machine to themselves.
+ * Four groups, one after the other, so that no test that measures time runs beside one that fills the processors. In
+ * the first, time is simulated and two files run at once; the others have the machine to themselves, one file at a time.
  */
-const patient = ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'];
-const heavy = ['test/sim/mutants.test.ts', 'test/bench/**/*.test.ts', 'test/docs/snippets.test.ts'];
+const groups = {
+  stores: { include: ['test/conformance/**/*.test.ts', 'test/sqlite/**/*.test.ts'], testTimeout: 60_000 },
+  processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
+  heavy: {
+    include: ['test/sim/mutants.test.ts', 'test/bench/**/*.test.ts', 'test/docs/snippets.test.ts'],
+    testTimeout: 300_000,
+  },
+};
 
 const report = process.env['HOLDFAST_TEST_REPORT'];
 
@@ -15,26 +21,22 @@ export default defineConfig({
     pool: 'forks',
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     testTimeout: 20_000,
-    hookTimeout: 20_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
         test: {
           name: 'library',
           include: ['test/**/*.test.ts'],
-          exclude: [...patient, ...heavy],
+          exclude: Object.values(groups).flatMap(({ include }) => include),
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        extends: true,
-        test: { name: 'processes', include: patient, testTimeout: 60_000, fileParallelism: false, sequence: { groupOrder: 1 } },
-      },
-      {
-        extends: true,
-        test: { name: 'heavy', include: heavy, testTimeout: 300_000, fileParallelism: false, sequence: { groupOrder: 2 } },
-      },
+      ...Object.entries(groups).map(([name, group], index) => ({
+        extends: true as const,
+        test: { name, ...group, fileParallelism: false, sequence: { groupOrder: index + 1 } },
+      })),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },
   },

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readArgs, usage } from './lib/args.mjs';
+import { replaceTables } from './lib/page.mjs';
 import { render } from './lib/report.mjs';
 import { runSuite } from './lib/suite.mjs';
 
@@ -31,13 +32,17 @@ async function main(args) {
   const folder = mkdtempSync(join(args.folder ?? tmpdir(), 'holdfast-bench-'));
   try {
     const results = [];
+    const pages = [];
     for (const suite of await loadSuites(args.suites, args.tune)) {
       const result = await runSuite(suite, { ...args, folder, progress });
       progress('');
-      if (args.format !== 'json') process.stdout.write(render(result, suite.contenders, args.format));
       results.push(result);
+      if (args.format === 'json') continue;
+      pages.push(render(result, suite.contenders, args.format));
+      process.stdout.write(pages.at(-1));
     }
     if (args.format === 'json') process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+    if (args.into !== undefined) replaceTables(args.into, pages.join('\n'));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

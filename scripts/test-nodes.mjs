@@ -1,5 +1,5 @@
 /**
- * Runs the tests on other versions of Node: `npm run test:nodes [-- 22 24]`. Each comes from the npm package `node`,
+ * Runs the tests on other versions of Node: `npm run test:nodes [-- 22 24] [test/core …]`. Each comes from the npm package `node`,
  * installed into a temporary folder: as a devDependency it would shadow the machine's own node.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const given = process.argv.slice(2);
-const versions = given.length > 0 ? given : ['22', '24'];
+const isVersion = (word) => /^\d[\d.]*$/.test(word);
+const asked = given.filter(isVersion);
+const versions = asked.length > 0 ? asked : ['22', '24'];
+/** Which tests; vitest takes it from here. */
+const filters = given.filter((word) => !isVersion(word));
 
 function run(command, args, options) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
@@ -33,7 +37,7 @@ function testOn(version) {
     if (bin === undefined) return false;
     const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env.PATH}` };
     run(path.join(bin, 'node'), ['--version'], { env });
-    return run(path.join(bin, 'node'), ['node_modules/vitest/vitest.mjs', 'run'], { cwd: root, env });
+    return run(path.join(bin, 'node'), ['node_modules/vitest/vitest.mjs', 'run', ...filters], { cwd: root, env });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@ export const usage = `usage: npm run bench -- [suite …] [options]
 
   --quick           short rounds: shows the shape, proves nothing
   --markdown        the tables as in docs/benchmarks.md
+  --into <file>     the tables as Markdown between the two bench marks of a page, e.g. docs/benchmarks.md
   --json            everything, percentiles included, as one JSON document
   --only <works>    some of the works, by comma: solo,parallel,inproc,xproc,handover,held
   --with <contenders>  some of the contenders, by comma
@@ -24,6 +25,7 @@ export function readArgs(argv) {
       only: { type: 'string' },
       with: { type: 'string' },
       tune: { type: 'boolean', default: false },
+      into: { type: 'string' },
       rounds: { type: 'string' },
       in: { type: 'string' },
     },
@@ -32,7 +34,8 @@ export function readArgs(argv) {
     suites: positionals,
     quick: values.quick,
     help: values.help,
-    format: values.json ? 'json' : values.markdown ? 'markdown' : 'text',
+    format: values.json ? 'json' : values.markdown || values.into !== undefined ? 'markdown' : 'text',
+    into: values.into,
     only: values.only?.split(','),
     contenders: values.with?.split(','),
     tune: values.tune,

@@ -26,7 +26,13 @@ export function render({ suite, machine, measured, targets, quick }, contenders,
   if (quick) parts.push('Quick rounds: the shape of the tables only, the figures mean nothing.');
   for (const { work, rows } of measured) parts.push(workTable(work, rows, contenders, format));
   if (targets.length > 0) parts.push(targetTable(targets, format));
-  parts.push(settingsList(contenders, format));
+  const shown = new Set(measured.flatMap(({ rows }) => rows.map((row) => row.contender)));
+  parts.push(
+    settingsList(
+      contenders.filter(({ key }) => shown.has(key)),
+      format,
+    ),
+  );
   return `${parts.join('\n\n')}\n`;
 }
 

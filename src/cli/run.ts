@@ -1,20 +1,20 @@
 import process from 'node:process';
 import { HoldfastError } from '../core/errors.js';
-import { Holdfast } from '../core/holdfast.js';
-import type { HeldLease } from '../core/lease.js';
-import { openBackend } from './backends.js';
+import type { Holdfast } from '../core/holdfast.js';
+import type { HeldLease, ReleaseOutcome } from '../core/lease.js';
 import { Child, signalNumber } from './child.js';
 import { checkCommand } from './command.js';
 import { roughDuration } from './duration.js';
 import { exit } from './exit.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { say } from './say.js';
+import { openStore } from './session.js';
 import { SignalRelay } from './signals.js';
 import { Supervisor } from './supervise.js';
 import { watchWaiting } from './waiting-notice.js';
 
-/** The command is over, its status is known: the store gets this long to take note of the release. */
-const farewellMsMax = 5_000;
+/** The command is over, its status is known: the store gets this long to take note of it (or the TTL, if shorter). */
+const farewellMsMax = 10_000;
 /** After a loss there is nothing to give back, and whoever waits for the status should learn of the loss. */
 const farewellAfterLossMsMax = 300;
 
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     giveUp: () => gaveUp.abort(),
     continued: () => supervisor?.continued(),
   });
-  const locks = new Holdfast(await openBackend(options.backend));
+  const locks = await openStore(options.backend);
   const lease = await obtain(locks, options, gaveUp).catch(async (error: unknown) => {
     await atMost(farewellMsMax, locks.close());
     if (relay.gaveUp === undefined) throw error;
@@ -88,13 +88,18 @@ function environment(lease: HeldLease): NodeJS.ProcessEnv {
   };
 }
 
+/** A release without an answer is tried again in the background; `close` waits for it. */
 async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell: boolean): Promise<void> {
-  const outcome = await atMost(timeMs, lease.release());
-  if (tell && outcome !== 'released') {
-    const left = roughDuration(lease.ttlMs);
-    say(`could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`);
-  }
-  if (outcome === 'released') await atMost(timeMs, locks.close());
+  let outcome: ReleaseOutcome | undefined;
+  const work = async () => {
+    outcome = await lease.release();
+    await locks.close();
+    return true;
+  };
+  const done = await atMost(Math.min(timeMs, lease.ttlMs), work());
+  if (!tell || outcome === 'released' || (outcome === 'unknown' && done === true)) return;
+  const left = roughDuration(lease.ttlMs);
+  say(`could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`);
 }
 
 /** The value, or undefined if it takes too long or fails: neither may cost the command its exit status. */

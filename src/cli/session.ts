@@ -1,9 +1,22 @@
+import { systemPorts } from '../core/clock.js';
 import { Holdfast } from '../core/holdfast.js';
 import { openBackend } from './backends.js';
+import { say } from './say.js';
+
+/**
+ * How long a wait goes on through a store that does not answer. Longer than the library's own patience: a job of cron
+ * should survive a restarted server or a crowd at the same minute; a store that cannot work is reported at once anyway.
+ */
+const unavailableMs = 60_000;
+
+export async function openStore(backend: string | undefined): Promise<Holdfast> {
+  const warn = (message: string, cause: unknown) => say(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`);
+  return new Holdfast(await openBackend(backend), { unavailableMs }, { ...systemPorts(), warn });
+}
 
 /** Opens the store for one look, and closes it whatever happens. */
 export async function withStore<T>(backend: string | undefined, look: (locks: Holdfast) => Promise<T>): Promise<T> {
-  const locks = new Holdfast(await openBackend(backend));
+  const locks = await openStore(backend);
   try {
     return await look(locks);
   } finally {

@@ -89,6 +89,14 @@ describe('invariant 1: the deadline is local and early', () => {
     ports.stepWallClock(3_600_000 + ttlMs);
     expect(lossOf(() => lease.fence)).toBe('expired');
   });
+
+  it('the machine’s sleep counts, even if the wall clock hides it', async () => {
+    const { ports, locks } = setUp();
+    const { lease } = await hold(locks, ports);
+    ports.suspend(ttlMs);
+    ports.stepWallClock(-ttlMs);
+    expect(lossOf(() => lease.fence)).toBe('expired');
+  });
 });
 
 describe('invariant 2: loss is signalled no later than the deadline', () => {

@@ -5,7 +5,7 @@ const map = read('ARCHITECTURE.md');
 const files = repositoryFiles();
 
 /** Rows of the table of invariants: `| 1 | what | files | tests |`. */
-const rows = [...map.matchAll(/^\| (\d+) \| (.+?) \| (.+?) \| (.+?) \|$/gm)].map(([, number, what, kept, tests]) => ({
+const rows = [...map.matchAll(/^\|\s*(\d+)\s*\| (.+?) \| (.+?) \| (.+?) \|$/gm)].map(([, number, what, kept, tests]) => ({
   number: Number(number),
   what: what ?? '',
   kept: kept ?? '',

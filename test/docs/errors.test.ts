@@ -35,7 +35,7 @@ describe('docs/errors.md', () => {
     const codes = [...source.matchAll(/^ {2}\w+: (\d+),$/gm)].map((match) => (match[1] === '128' ? '128+n' : match[1]));
     expect(codes).toContain('76');
     for (const file of ['docs/errors.md', 'docs/cli.md']) {
-      const rows = [...read(file).matchAll(/^\| (\d+(?:\+n)?) \|/gm)].map((match) => match[1]);
+      const rows = [...read(file).matchAll(/^\|\s*(\d+(?:\+n)?)\s*\|/gm)].map((match) => match[1]);
       expect(rows.sort(), `the table of exit codes in ${file} and src/cli/exit.ts differ`).toEqual([...codes].sort());
     }
   });

@@ -5,6 +5,11 @@ import { read, repositoryFiles, sourceFiles } from './files.js';
 
 const linesMax = 300;
 
+/** Neither empty nor a comment: what explains the code may take its room. */
+function isCode(line: string): boolean {
+  return !/^\s*($|\/\/|\/?\*)/.test(line);
+}
+
 /** Text files only; the lock file has a rule of its own. */
 const texts = repositoryFiles().filter((file) => !file.endsWith('package-lock.json') && !/\.(png|ico|db|sqlite)$/.test(file));
 
@@ -42,14 +47,12 @@ function hits(pattern: RegExp, files: readonly string[] = texts): readonly strin
 }
 
 describe('house rules', () => {
-  it(`no source file is much longer than ${linesMax} lines`, () => {
+  it(`no source file has more than ${linesMax} lines of code`, () => {
     const long = sourceFiles()
-      .map((file) => ({ file, lines: read(file).split('\n').length - 1 }))
+      .map((file) => ({ file, lines: read(file).split('\n').filter(isCode).length }))
       .filter(({ lines }) => lines > linesMax)
-      .map(({ file, lines }) => `${file} has ${lines} lines`);
-    expect(long, `split along its concepts: one thing a file, at most ${linesMax} lines; move helpers with their tests`).toEqual(
-      [],
-    );
+      .map(({ file, lines }) => `${file} has ${lines} lines of code`);
+    expect(long, 'split along its concepts: one thing a file; move helpers with their tests').toEqual([]);
   });
 
   it('no path of one machine', () => {

@@ -76,4 +76,13 @@ describe('package.json', () => {
       expect(version, `${name} is "${version}": give one exact version`).toMatch(/^(npm:@?[\w./-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/);
     }
   });
+
+  it('has a lock file that `npm ci` takes on every platform', () => {
+    const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Package> };
+    const lost = Object.values(packages)
+      .flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}))
+      .filter((name) => !Object.keys(packages).some((key) => key.endsWith(`node_modules/${name}`)));
+    // A registry that lacks the packages of another platform makes npm forget them, and `npm ci` then refuses the file.
+    expect(lost, 'restore these entries of package-lock.json from its last version').toEqual([]);
+  });
 });

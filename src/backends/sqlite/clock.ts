@@ -46,7 +46,21 @@ export function machineClock(self: NodeIdentity): MachineClock {
     slackMs: boot === undefined ? otherSlackMs : linuxSlackMs,
     skewTicks: Math.round((offsetMs / 1_000) * ticksPerSecond),
     nowMs: () => Math.round(now().uptimeMs - offsetMs),
-    wallUs: () => Date.now() * 1_000,
+    wallUs: createWallClock(),
+  };
+}
+
+/** The wall clock may differ this much from what was counted on since it was last read. */
+const wallDriftMsMax = 2;
+
+/** `Date.now()` with microseconds: two grants in one millisecond should not need a fence above the clock. */
+function createWallClock(): () => number {
+  let offsetMs = Date.now() - performance.now();
+  return () => {
+    const countedMs = performance.now();
+    const wallMs = Date.now();
+    if (Math.abs(countedMs + offsetMs - wallMs) > wallDriftMsMax) offsetMs = wallMs - countedMs;
+    return Math.floor((countedMs + offsetMs) * 1_000);
   };
 }
 

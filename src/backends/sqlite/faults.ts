@@ -40,7 +40,7 @@ export function fault(error: unknown, path: string): HoldfastError {
       return new BackendUnavailableError(`no space is left for ${path}: free some; nothing was changed`, details);
     case code.IOERR:
       return new BackendUnavailableError(
-        `${path} cannot be read or written (${said}): check the disk; nothing was changed`,
+        `${path} cannot be read or written (${said}): check the disk; if the file was cut short, move it away, and a new one will be made`,
         details,
       );
     case code.CANTOPEN:

@@ -8,7 +8,7 @@ import { Context, type Here } from './context.js';
 import { recordsOf, selectRows } from './list.js';
 import { parseOptions, parseUrl, type Settings, type SqliteOptions } from './location.js';
 import { findings } from './probe.js';
-import { quickAcquire, quickRelease, quickRenew } from './quick.js';
+import { Quick } from './quick.js';
 import { Session, type Work } from './session.js';
 import * as store from './store.js';
 import { sweep, sweepEvery } from './sweep.js';
@@ -55,7 +55,7 @@ class SqliteBackend implements Backend {
   readonly #session: Session;
   readonly #bell: Bell;
   readonly #watching: Watching;
-  #here: Here | undefined;
+  #read: { readonly here: Here; readonly quick: Quick } | undefined;
   // Random, so that many short-lived processes sweep as often as one long-lived does.
   #untilSweep = Math.floor(Math.random() * sweepEvery);
 
@@ -63,13 +63,13 @@ class SqliteBackend implements Backend {
     this.#settings = settings;
     this.#session = new Session(settings);
     this.#bell = new Bell(settings.path, readNodeIdentity());
-    this.#watching = new Watching(this.#bell, this.#session, () => this.#whereabouts());
+    this.#watching = new Watching(this.#bell, this.#session, () => this.#whereabouts().here);
   }
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
-    const here = this.#whereabouts();
+    const { here, quick } = this.#whereabouts();
     const answer = await this.#run<Grant | Refusal>({
-      quick: (db) => quickAcquire(here, db, ask),
+      quick: (db) => quick.acquire(db, ask),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });
     if (ask.enqueue)
@@ -78,25 +78,25 @@ class SqliteBackend implements Backend {
   }
 
   async renew(holds: readonly Held[]) {
-    const here = this.#whereabouts();
+    const { here, quick } = this.#whereabouts();
     return this.#run({
       full: (db, after) => {
         const now = here.clock.nowMs();
-        return holds.map((held) => quickRenew(here, db, held, now) ?? store.renew(new Context(here, db, after), held));
+        return holds.map((held) => quick.renew(db, held, now) ?? store.renew(new Context(here, db, after), held));
       },
     });
   }
 
   async release(held: Held) {
-    const here = this.#whereabouts();
+    const { here, quick } = this.#whereabouts();
     return this.#run<'released' | 'absent' | 'not-owner'>({
-      quick: (db) => quickRelease(here, db, held),
+      quick: (db) => quick.release(db, held),
       full: (db, after) => store.release(new Context(here, db, after), held),
     });
   }
 
   async abandon(ask: Ask) {
-    const here = this.#whereabouts();
+    const { here } = this.#whereabouts();
     this.#watching.placed(ask.name.encoded, ask.owner, false);
     await this.#run({ full: (db, after) => store.abandon(new Context(here, db, after), ask) });
   }
@@ -106,7 +106,7 @@ class SqliteBackend implements Backend {
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {
-    const here = this.#whereabouts();
+    const { here } = this.#whereabouts();
     const records = await this.#session.run({
       quick: (db) => recordsOf(new Context(here, db, ignore), selectRows(db), prefix),
       full: (db, after) => recordsOf(new Context(here, db, after), selectRows(db), prefix),
@@ -115,7 +115,7 @@ class SqliteBackend implements Backend {
   }
 
   async revoke(name: LockName, by: Revoker) {
-    const here = this.#whereabouts();
+    const { here } = this.#whereabouts();
     return this.#run({ full: (db, after) => store.revoke(new Context(here, db, after), name.encoded, by) });
   }
 
@@ -138,19 +138,19 @@ class SqliteBackend implements Backend {
 
   #sweepLater(): void {
     this.#untilSweep = sweepEvery;
-    const here = this.#whereabouts();
+    const { here } = this.#whereabouts();
     const swept = this.#session.run({ full: (db, after) => sweep(new Context(here, db, after)) ?? true });
     // Housekeeping: the next process will do it.
     swept.catch(ignore);
   }
 
   /** Read at the first use, so that an error is that call's. */
-  #whereabouts(): Here {
-    if (this.#here !== undefined) return this.#here;
+  #whereabouts(): { readonly here: Here; readonly quick: Quick } {
+    if (this.#read !== undefined) return this.#read;
     const node = readNodeIdentity();
     const clock = machineClock(node);
     const bell = this.#bell;
-    this.#here = {
+    const here: Here = {
       path: this.#settings.path,
       clock,
       self: { node, skewTicks: clock.skewTicks },
@@ -158,7 +158,8 @@ class SqliteBackend implements Backend {
       deaf: () => bell.deaf,
       ring: (bells, name) => bell.ring(bells, name),
     };
-    return this.#here;
+    this.#read = { here, quick: new Quick(clock) };
+    return this.#read;
   }
 }
 

@@ -72,9 +72,21 @@ export type Happening =
       readonly copy: boolean;
     }
   | { readonly type: 'extended'; readonly name: string; readonly owner: string; readonly untilMs: number }
-  | { readonly type: 'ended'; readonly name: string; readonly owner: string; readonly by: 'released' | 'abandoned' | 'revoked' | 'stolen' }
+  | {
+      readonly type: 'ended';
+      readonly name: string;
+      readonly owner: string;
+      readonly by: 'released' | 'abandoned' | 'revoked' | 'stolen';
+    }
   /** The store took a place in its queue for an owner that had none, or gave it up on demand. */
-  | { readonly type: 'queued'; readonly process: string; readonly name: string; readonly owner: string; readonly mode: Mode; readonly copy: boolean }
+  | {
+      readonly type: 'queued';
+      readonly process: string;
+      readonly name: string;
+      readonly owner: string;
+      readonly mode: Mode;
+      readonly copy: boolean;
+    }
   | { readonly type: 'unqueued'; readonly name: string; readonly owner: string }
   /** The store forgot what it knew since `sinceMs`. */
   | { readonly type: 'forgot'; readonly sinceMs: number }
@@ -90,13 +102,25 @@ export type Happening =
       readonly sentMs: number;
     }
   /** Something that is no fault of the code under test. `process` undefined: everybody's. */
-  | { readonly type: 'fault'; readonly what: string; readonly process: string | undefined; readonly fromMs: number; readonly toMs: number }
+  | {
+      readonly type: 'fault';
+      readonly what: string;
+      readonly process: string | undefined;
+      readonly fromMs: number;
+      readonly toMs: number;
+    }
   | { readonly type: 'died'; readonly process: string }
   | { readonly type: 'closing'; readonly process: string }
   | { readonly type: 'closed'; readonly process: string }
   /** After the end: timers that keep a closed process alive, and what the store still shows of processes that live. */
   | { readonly type: 'timers-left'; readonly process: string; readonly count: number }
-  | { readonly type: 'left-in-store'; readonly process: string; readonly owner: string; readonly name: string; readonly state: 'held' | 'waiting' }
+  | {
+      readonly type: 'left-in-store';
+      readonly process: string;
+      readonly owner: string;
+      readonly name: string;
+      readonly state: 'held' | 'waiting';
+    }
   | { readonly type: 'warned'; readonly process: string; readonly message: string; readonly cause: string }
   | { readonly type: 'unhandled'; readonly message: string }
   /** Far more events than the work can explain. */

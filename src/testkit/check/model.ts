@@ -51,7 +51,7 @@ export function readHistory(history: History): Model {
     else list.push(event);
   }
   const of = <T extends HistoryEvent['type']>(type: T) => (byType.get(type) ?? []) as unknown as readonly Of<T>[];
-  const tenures = readTenures(history.events);
+  const tenures = readTenures(history);
   const byName = group(tenures, (tenure) => tenure.name);
   return {
     history,
@@ -97,7 +97,7 @@ export function group<T>(items: readonly T[], key: (item: T) => string): Map<str
   return groups;
 }
 
-function readTenures(events: readonly HistoryEvent[]): Tenure[] {
+function readTenures({ events, promises }: History): Tenure[] {
   const tenures: Tenure[] = [];
   const byOwner = new Map<string, Tenure[]>();
   for (const event of events) {
@@ -107,8 +107,8 @@ function readTenures(events: readonly HistoryEvent[]): Tenure[] {
       tenures.push(tenure);
       const before = byOwner.get(owner) ?? [];
       // Granted once more after the store forgot it: its holder knows only of one.
-      for (const it of before) if (it.ended === undefined) it.until.push(event);
-      byOwner.set(owner, [...before, tenure]);
+      for (const it of before) if (!promises.durable && it.ended === undefined) it.until.push(event);
+      byOwner.set(owner, promises.durable ? [tenure] : [...before, tenure]);
     } else if (event.type === 'extended') {
       for (const it of byOwner.get(event.owner) ?? []) if (it.ended === undefined) it.until.push(event);
     } else if (event.type === 'ended') {

@@ -1,4 +1,17 @@
-import type { Ask, Backend, Grant, Held, LockRecord, Refusal, Release, Renewal, Revocation, Revoker, Stop, Traits } from '../../core/backend.js';
+import type {
+  Ask,
+  Backend,
+  Grant,
+  Held,
+  LockRecord,
+  Refusal,
+  Release,
+  Renewal,
+  Revocation,
+  Revoker,
+  Stop,
+  Traits,
+} from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import type { Recorder } from '../check/history.js';
@@ -43,22 +56,38 @@ export class SimBackend implements Backend {
 
   acquire(ask: Ask): Promise<Grant | Refusal> {
     const about = { call: 'acquire', name: ask.name.text, owner: ask.owner };
-    return this.#call([about], () => this.#world.server.acquire(ask, this.#process), (answer) => [answerOf(answer)]);
+    return this.#call(
+      [about],
+      () => this.#world.server.acquire(ask, this.#process),
+      (answer) => [answerOf(answer)],
+    );
   }
 
   renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
     const about = holds.map((held) => ({ call: 'renew', name: held.name.text, owner: held.owner }));
-    return this.#call(about, () => this.#world.server.renew(holds), (answers) => answers.map(({ outcome }) => ({ outcome })));
+    return this.#call(
+      about,
+      () => this.#world.server.renew(holds),
+      (answers) => answers.map(({ outcome }) => ({ outcome })),
+    );
   }
 
   release(held: Held): Promise<Release> {
     const about = { call: 'release', name: held.name.text, owner: held.owner };
-    return this.#call([about], () => this.#world.server.release(held), (outcome) => [{ outcome }]);
+    return this.#call(
+      [about],
+      () => this.#world.server.release(held),
+      (outcome) => [{ outcome }],
+    );
   }
 
   abandon(ask: Ask): Promise<void> {
     const about = { call: 'abandon', name: ask.name.text, owner: ask.owner };
-    return this.#call([about], () => this.#world.server.abandon(ask), () => [{ outcome: 'done' }]);
+    return this.#call(
+      [about],
+      () => this.#world.server.abandon(ask),
+      () => [{ outcome: 'done' }],
+    );
   }
 
   watch(name: LockName, wake: () => void): Stop {
@@ -66,7 +95,11 @@ export class SimBackend implements Backend {
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {
-    yield* await this.#call([], () => this.#world.server.list(prefix), () => []);
+    yield* await this.#call(
+      [],
+      () => this.#world.server.list(prefix),
+      () => [],
+    );
   }
 
   revoke(name: LockName, by: Revoker): Promise<Revocation> {

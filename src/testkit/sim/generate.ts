@@ -3,7 +3,19 @@ import { type Fault, type MessageFaultRates, noMessageFaults, type Op, type Proc
 
 type Kind = Scenario['kind'];
 
-const kinds: readonly Kind[] = ['calm', 'calm', 'flaky', 'flaky', 'clocks', 'clocks', 'processes', 'processes', 'store', 'store', 'storm'];
+const kinds: readonly Kind[] = [
+  'calm',
+  'calm',
+  'flaky',
+  'flaky',
+  'clocks',
+  'clocks',
+  'processes',
+  'processes',
+  'store',
+  'store',
+  'storm',
+];
 const endMs = 6_000;
 
 /** The world of one seed. */
@@ -149,9 +161,19 @@ function fault(dice: Dice, sort: string, n: number, processes: readonly ProcessP
     case 'step-wall':
       return { kind: 'step-wall', process, atMs, byMs: sign * range(100, 10_000, 'by') };
     case 'crash':
-      return { kind: 'crash', process, atMs, restartAfterMs: chance(dice, 0.7, 'restarts', '', n) ? range(0, 1_000, 'for') : undefined };
+      return {
+        kind: 'crash',
+        process,
+        atMs,
+        restartAfterMs: chance(dice, 0.7, 'restarts', '', n) ? range(0, 1_000, 'for') : undefined,
+      };
     case 'outage':
-      return { kind: 'outage', atMs, forMs: range(50, 3_000, 'for'), how: chance(dice, 0.5, 'how', '', n) ? 'silent' : 'refusing' };
+      return {
+        kind: 'outage',
+        atMs,
+        forMs: range(50, 3_000, 'for'),
+        how: chance(dice, 0.5, 'how', '', n) ? 'silent' : 'refusing',
+      };
     case 'store-pause':
       return { kind: 'store-pause', atMs, forMs: range(50, 2_500, 'for') };
     case 'store-step-wall':

@@ -111,7 +111,8 @@ export class Network {
       then(call.execute());
       this.#server.copying = false;
     };
-    const refuse = () => this.#scheduler.after(1, () => call.process.deliver(() => call.fail(new Error('the store refuses connections'))));
+    const refuse = () =>
+      this.#scheduler.after(1, () => call.process.deliver(() => call.fail(new Error('the store refuses connections'))));
     this.#scheduler.after(
       delayMs,
       () => {

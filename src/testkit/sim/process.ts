@@ -123,9 +123,20 @@ export class SimProcess {
       },
       randomOwner: () => `${this.name}.${this.#counts.owner++}`,
       random: () => roll(dice, 'random', this.name, this.#counts.random++),
-      identity: () => ({ host: this.name, pid: 1, bootId: 'sim', startedAt: '', nonce: hash(dice.seed, 'node', this.name, 0).toString(36) }),
+      identity: () => ({
+        host: this.name,
+        pid: 1,
+        bootId: 'sim',
+        startedAt: '',
+        nonce: hash(dice.seed, 'node', this.name, 0).toString(36),
+      }),
       warn: (message, cause) =>
-        recorder.add({ type: 'warned', process: this.name, message, cause: cause instanceof Error ? cause.message : String(cause) }),
+        recorder.add({
+          type: 'warned',
+          process: this.name,
+          message,
+          cause: cause instanceof Error ? cause.message : String(cause),
+        }),
     };
   }
 

@@ -59,7 +59,10 @@ async function closeAll(world: World): Promise<void> {
   for (const { yet, member } of closes) if (!yet) recorder.add({ type: 'stuck', process: member.process.name, op: 'close' });
   // The last wake-ups and copies of messages are still under way.
   await scheduler.run(scheduler.nowMs + 20, eventsMax, () => false);
-  leftovers(world, living.map(({ process: it }) => it));
+  leftovers(
+    world,
+    living.map(({ process: it }) => it),
+  );
 }
 
 function leftovers(world: World, living: readonly SimProcess[]): void {
@@ -75,7 +78,8 @@ function leftovers(world: World, living: readonly SimProcess[]): void {
 
 function promisesOf({ faults, kind, messages, store }: Scenario): History['promises'] {
   const forgets = faults.some((fault) => fault.kind === 'forget' || fault.kind === 'failover');
-  const calm = kind === 'calm' && faults.length === 0 && Object.keys(noMessageFaults).every((key) => messages[key as 'resent'] === 0);
+  const calm =
+    kind === 'calm' && faults.length === 0 && Object.keys(noMessageFaults).every((key) => messages[key as 'resent'] === 0);
   return { durable: !forgets, calm, queue: store.queue, push: store.push, pollMs: store.pollMs };
 }
 

@@ -106,7 +106,14 @@ export class SimServer {
     if (answer.outcome === 'granted') this.#granted(ask, answer, process.name);
     else if (ask.enqueue && answer.because !== 'abandoned' && !this.#queued.has(ask.owner)) {
       this.#queued.add(ask.owner);
-      this.#recorder.add({ type: 'queued', process: process.name, name: ask.name.text, owner: ask.owner, mode: ask.mode, copy: this.copying });
+      this.#recorder.add({
+        type: 'queued',
+        process: process.name,
+        name: ask.name.text,
+        owner: ask.owner,
+        mode: ask.mode,
+        copy: this.copying,
+      });
     }
     return answer;
   }
@@ -167,7 +174,18 @@ export class SimServer {
     const { name, mode } = { name: ask.name.text, mode: ask.mode };
     this.#known.set(ask.owner, { process, name, mode, first: grant.fences.first, untilMs });
     const { first, last } = grant.fences;
-    this.#recorder.add({ type: 'minted', process, name, owner: ask.owner, mode, first, last, untilMs, ttlMs: grant.ttlMs, copy: this.copying });
+    this.#recorder.add({
+      type: 'minted',
+      process,
+      name,
+      owner: ask.owner,
+      mode,
+      first,
+      last,
+      untilMs,
+      ttlMs: grant.ttlMs,
+      copy: this.copying,
+    });
   }
 
   #extended(held: { readonly owner: string; readonly name: LockName }, ttlMs: number): void {

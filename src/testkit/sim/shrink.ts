@@ -35,14 +35,22 @@ export async function shrink(scenario: Scenario, rule: string, runsMax = 400): P
   for (let before = -1; before !== size(parts) && runs < runsMax; ) {
     before = size(parts);
     for (const key of ['faults', 'messages', 'ops'] as const) {
-      const kept = await reduce<unknown>(parts[key], (items) => fails({ ...parts, [key]: items } as Parts), () => runs < runsMax);
+      const kept = await reduce<unknown>(
+        parts[key],
+        (items) => fails({ ...parts, [key]: items } as Parts),
+        () => runs < runsMax,
+      );
       parts = { ...parts, [key]: kept } as Parts;
     }
   }
   return { scenario: keepOnly(scenario, parts), runs };
 }
 
-async function reduce<T>(items: readonly T[], fails: (items: readonly T[]) => Promise<boolean>, more: () => boolean): Promise<readonly T[]> {
+async function reduce<T>(
+  items: readonly T[],
+  fails: (items: readonly T[]) => Promise<boolean>,
+  more: () => boolean,
+): Promise<readonly T[]> {
   let kept = items;
   for (let chunk = Math.ceil(kept.length / 2); chunk >= 1 && more(); chunk = chunk === 1 ? 0 : Math.ceil(chunk / 2)) {
     for (let i = 0; i < kept.length && more(); ) {

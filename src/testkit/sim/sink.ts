@@ -17,7 +17,11 @@ export class SimSink {
   write(process: SimProcess, op: string, name: string, fence: bigint): void {
     const { scheduler, dice } = this.#world;
     const sentMs = scheduler.nowMs;
-    scheduler.after(between(dice, 0.2, 3, 'sink', process.name, this.#writes++), () => this.#arrive(op, name, fence, sentMs), false);
+    scheduler.after(
+      between(dice, 0.2, 3, 'sink', process.name, this.#writes++),
+      () => this.#arrive(op, name, fence, sentMs),
+      false,
+    );
   }
 
   #arrive(op: string, name: string, fence: bigint, sentMs: number): void {

@@ -9,7 +9,8 @@ export const callbacks: Rule = {
       const { how, index } = settled;
       const lostFirst = signalled !== undefined && signalled.index < worked.index;
       if (lostFirst && requested.how === 'request') {
-        if (how.outcome !== 'error' || how.code !== 'LEASE_LOST') yield { index, what: `${op} lost its lease, but ended with ${show(how)}` };
+        if (how.outcome !== 'error' || how.code !== 'LEASE_LOST')
+          yield { index, what: `${op} lost its lease, but ended with ${show(how)}` };
       } else if (worked.threw !== undefined) {
         const lost = how.outcome === 'error' && how.code === 'LEASE_LOST';
         const hidden = how.outcome !== 'error' || how.error !== worked.threw;

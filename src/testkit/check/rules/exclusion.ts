@@ -27,7 +27,10 @@ export const exclusion: Rule = {
         for (const later of spans.slice(i + 1)) {
           if (later.from > earlier.to) continue;
           if (!conflict(earlier.turn.requested.mode, later.turn.requested.mode)) continue;
-          yield { index: later.from, what: `${later.turn.op} began while ${earlier.turn.op} was believed to hold ${earlier.turn.requested.name}` };
+          yield {
+            index: later.from,
+            what: `${later.turn.op} began while ${earlier.turn.op} was believed to hold ${earlier.turn.requested.name}`,
+          };
         }
       }
     }

@@ -19,7 +19,8 @@ export const fifoStore: Rule = {
         for (const earlier of places.slice(0, i)) {
           if (!conflict(earlier.mode, later.mode)) continue;
           const gone = Math.min(served.get(earlier.owner) ?? Infinity, left.get(earlier.owner) ?? Infinity);
-          if (gone > laterServed) yield { index: laterServed, what: `${later.owner} was served before ${earlier.owner}, who came first` };
+          if (gone > laterServed)
+            yield { index: laterServed, what: `${later.owner} was served before ${earlier.owner}, who came first` };
         }
       }
     }
@@ -57,7 +58,8 @@ export const fifoLocal: Rule = {
         for (const earlier of turns.slice(0, i)) {
           if (!conflict(earlier.requested.mode, later.requested.mode)) continue;
           const begun = earlier.started?.index ?? earlier.settled?.index ?? Infinity;
-          if (begun > later.started.index) yield { index: later.started.index, what: `${later.op} began before ${earlier.op}, which was made first` };
+          if (begun > later.started.index)
+            yield { index: later.started.index, what: `${later.op} began before ${earlier.op}, which was made first` };
         }
       }
     }

@@ -3,6 +3,7 @@ import { callbacks } from './callbacks.js';
 import { exclusion, earlyGrant } from './exclusion.js';
 import { fenceOrder, fenceOwnership, fenceUnique } from './fences.js';
 import { fifoLocal, fifoStore } from './fifo.js';
+import { lateYes } from './late-yes.js';
 import { leftToExpire, needlessLoss } from './needless.js';
 import { close, settles, spinning } from './progress.js';
 import { prompt } from './prompt.js';
@@ -23,6 +24,7 @@ export const rules: readonly Rule[] = [
   syncAbort,
   lateSignal,
   toldButKept,
+  lateYes,
   unfoundedLoss,
   needlessLoss,
   leftToExpire,

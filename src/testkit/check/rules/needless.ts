@@ -45,5 +45,7 @@ export const leftToExpire: Rule = {
  * the store has no duty to remember everyone who ever asked. It ends with its TTL.
  */
 function strayCopy(model: Model, { owner, minted }: Tenure): boolean {
-  return minted.copy && !model.of('answered').some((it) => it.call === 'abandon' && it.owner === owner && it.index < minted.index);
+  return (
+    minted.copy && !model.of('answered').some((it) => it.call === 'abandon' && it.owner === owner && it.index < minted.index)
+  );
 }

@@ -13,7 +13,8 @@ export const close: Rule = {
   name: 'close',
   promise: 'After close() nothing is left of a process: no timer, no hold, no place in a queue.',
   *find(model) {
-    for (const { process, count, index } of model.of('timers-left')) yield { index, what: `${process} is closed and has ${count} timers` };
+    for (const { process, count, index } of model.of('timers-left'))
+      yield { index, what: `${process} is closed and has ${count} timers` };
     // A replica that lagged brings old places back.
     if (!model.history.promises.durable) return;
     // A copy of a message that arrives when all is over is nobody's to take back; it ends by itself.

@@ -25,7 +25,10 @@ export const prompt: Rule = {
       }
       const idleMs = Math.min(endMs, nextMint(tenuresByName.get(requested.name) ?? [], freeSinceMs)) - freeSinceMs;
       if (idleMs > boundMs) {
-        yield { index: (started ?? settled ?? requested).index, what: `${turn.op} waited while ${requested.name} was free for ${Math.round(idleMs)} ms` };
+        yield {
+          index: (started ?? settled ?? requested).index,
+          what: `${turn.op} waited while ${requested.name} was free for ${Math.round(idleMs)} ms`,
+        };
       }
     }
   },

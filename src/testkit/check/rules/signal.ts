@@ -21,7 +21,10 @@ export const lateSignal: Rule = {
         .reduce((sum, fault) => sum + fault.toMs - fault.fromMs, 0);
       if (endMs > untilMs + stoodMs + timerLagMs) {
         const lateMs = Math.round(endMs - untilMs - stoodMs);
-        yield { index: end?.index ?? started.index, what: `${op} was not told of its loss until ${lateMs} ms after the store had let go` };
+        yield {
+          index: end?.index ?? started.index,
+          what: `${op} was not told of its loss until ${lateMs} ms after the store had let go`,
+        };
       }
     }
   },

@@ -23,7 +23,10 @@ export const sink: Rule = {
       if (tenure === undefined || tenure.mode === 'shared' || !model.history.promises.durable) continue;
       const heldAtArrival = takenAway(tenure) === undefined && (tenure.ended?.index ?? Number.POSITIVE_INFINITY) > write.index;
       if (heldAtArrival && untilMsAt(tenure, write.index) > write.atMs) {
-        yield { index: write.index, what: `${write.op} held ${write.name} with fence ${write.fence}, but the sink had seen ${write.newest}` };
+        yield {
+          index: write.index,
+          what: `${write.op} held ${write.name} with fence ${write.fence}, but the sink had seen ${write.newest}`,
+        };
       }
     }
   },

@@ -41,7 +41,8 @@ export const syncAbort: Rule = {
   *find(model) {
     for (const { op, touched } of model.turns) {
       for (const { held, aborted, index } of touched) {
-        if (held === aborted) yield { index, what: `${op}: fence ${held ? 'shown' : 'refused'}, signal ${aborted ? '' : 'not '}aborted` };
+        if (held === aborted)
+          yield { index, what: `${op}: fence ${held ? 'shown' : 'refused'}, signal ${aborted ? '' : 'not '}aborted` };
       }
     }
   },
