@@ -95,7 +95,7 @@ function matchesLockfile() {
 
 function install() {
   rmSync(installed, { force: true });
-  process.stderr.isTTY && process.stderr.write('holdfast: first use: installing dependencies…\n');
+  if (process.stderr.isTTY) process.stderr.write('holdfast: first use: installing dependencies…\n');
   const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], quiet);
   if (result.error !== undefined) throw new SetupError(`npm cannot be started (${result.error.message}): install Node with npm`);
   finish(result, 'npm ci failed: is the registry within reach?');

@@ -36,7 +36,8 @@ async function show(locks: Holdfast, view: View): Promise<void> {
 async function snapshot(locks: Holdfast, { prefix, json }: View): Promise<string> {
   const { held, pending } = await locks.query(prefix);
   if (json) return jsonLine({ at: new Date().toISOString(), held: held.map(lockJson), waiting: pending.map(lockJson) });
-  if (held.length + pending.length === 0) return `nobody holds or waits for ${prefix === '' ? 'anything' : `${quoted(prefix)}…`}\n`;
+  if (held.length + pending.length === 0)
+    return `nobody holds or waits for ${prefix === '' ? 'anything' : `${quoted(prefix)}…`}\n`;
   return lockTable(byName(held, pending));
 }
 
@@ -55,7 +56,9 @@ async function watch(locks: Holdfast, view: View): Promise<void> {
     const text = await snapshot(locks, view);
     const at = new Date().toISOString().slice(0, 19).replace('T', ' ');
     // Drawn over the old picture and not after clearing it, which would flicker.
-    print(redraw ? `${home}${at} UTC, every second, Ctrl-C ends\x1b[K\n\n${text.replaceAll('\n', '\x1b[K\n')}${clearToEnd}` : text);
+    print(
+      redraw ? `${home}${at} UTC, every second, Ctrl-C ends\x1b[K\n\n${text.replaceAll('\n', '\x1b[K\n')}${clearToEnd}` : text,
+    );
     await pause(watchEveryMs, end.signal);
   }
 }

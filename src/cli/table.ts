@@ -63,7 +63,10 @@ function row(record: Shown): string[] {
 export async function lockTable(records: readonly Shown[]): Promise<string> {
   const [{ default: Table }, { default: picocolors }] = await Promise.all([import('cli-table3'), import('picocolors')]);
   const colours = picocolors.createColors(wantsColour());
-  const table = new Table({ chars: noBorders, style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 } });
+  const table = new Table({
+    chars: noBorders,
+    style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
+  });
   table.push(heading.map((text) => colours.bold(text)));
   for (const record of records) {
     const cells = row(record);

@@ -237,7 +237,7 @@ export class Holdfast {
     const revocation = await withDeadline(this.#ports, callTimeoutMs, 'revoking', () =>
       this.#backend.revoke(parsed, { kind: 'revoked', reason, node: this.node }),
     );
-    this.#queues.get(parsed.encoded)?.revoked(new Set(revocation.ended.map((record) => record.ownerDigest)));
+    this.#queues.get(parsed.encoded)?.servings.revoked(new Set(revocation.ended.map((record) => record.ownerDigest)));
     if (revocation.ended.length > 0) {
       const mode = revocation.ended[0]?.mode ?? 'exclusive';
       this.#emitter.emit('revoked', () => ({

@@ -1,12 +1,26 @@
-import type { Backend, Renewal } from './backend.js';
+import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
 import { callTimeoutMs, withDeadline } from './calls.js';
-import type { Ports, Timer } from './clock.js';
+import type { Instant, Ports, Timer } from './clock.js';
 import { limits } from './limits.js';
-import type { LiveHold } from './live-hold.js';
+
+/** A hold, as the keeper sees it. */
+export interface Kept {
+  readonly held: Held;
+  /** Kept by the keeper: under which moments this hold stands in its agendas. */
+  renewalDueMs: number;
+  deadlineDueMs: number;
+  remainingMs(now: Instant): number;
+  /** Reads the clock; false if the hold is lost. */
+  tick(): boolean;
+  /** True if a renewal is to be sent now. */
+  renewalDue(): boolean;
+  renewalAnswered(answer: Renewal): void;
+  end(loss: 'expired'): void;
+}
 
 /** When something is due, by the monotonic clock, and the holds that it concerns. */
-type Agenda = Map<number, Set<LiveHold>>;
+type Agenda = Map<number, Set<Kept>>;
 
 /** Deadlines of one step are looked at together; a step is early, never late. */
 const deadlineStepMs = 10;
@@ -15,7 +29,7 @@ const timerSlackMs = 2;
 
 /**
  * The watchdog: one scheduler for all holds of an instance. Renewals that are due in the same window leave as one call
- * (invariant 3: none after the deadline, which `LiveHold` checks again), and one timer watches all deadlines
+ * (invariant 3: none after the deadline, which the hold checks again), and one timer watches all deadlines
  * (invariant 2: loss is signalled by a local timer that waits on no I/O).
  */
 export class Keeper {
@@ -37,14 +51,14 @@ export class Keeper {
     this.#phase = ports.random();
   }
 
-  watchOver(hold: LiveHold): void {
+  watchOver(hold: Kept): void {
     this.#holds += 1;
     this.scheduleRenewal(hold, 0);
     this.#scheduleDeadline(hold);
   }
 
   /** Over or lost: nothing is due any more, and without holds no timer keeps the process alive. */
-  forget(hold: LiveHold): void {
+  forget(hold: Kept): void {
     this.#holds -= 1;
     remove(this.#renewals, hold.renewalDueMs, hold);
     remove(this.#deadlines, hold.deadlineDueMs, hold);
@@ -54,7 +68,7 @@ export class Keeper {
   }
 
   /** The regular renewal after a third of the TTL; after failures sooner, with backoff. */
-  scheduleRenewal(hold: LiveHold, afterFailures: number): void {
+  scheduleRenewal(hold: Kept, afterFailures: number): void {
     const periodMs = hold.held.ttlMs * limits.renewAfterRatio;
     const nowMs = this.#ports.now().monotonicMs;
     const dueMs =
@@ -71,7 +85,7 @@ export class Keeper {
     return Math.floor((dueMs - offset) / windowMs) * windowMs + offset;
   }
 
-  #scheduleDeadline(hold: LiveHold): void {
+  #scheduleDeadline(hold: Kept): void {
     const now = this.#ports.now();
     const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
     const dueMs = now.monotonicMs + leftMs;
@@ -81,7 +95,7 @@ export class Keeper {
     this.#enter(this.#deadlines, hold.deadlineDueMs, hold);
   }
 
-  #enter(agenda: Agenda, dueMs: number, hold: LiveHold): void {
+  #enter(agenda: Agenda, dueMs: number, hold: Kept): void {
     const set = agenda.get(dueMs);
     if (set === undefined) agenda.set(dueMs, new Set([hold]));
     else set.add(hold);
@@ -111,13 +125,13 @@ export class Keeper {
   }
 
   /** A hold stays entered under an old deadline while renewals move the real one; it is looked up only when the old one is due. */
-  #checkDeadline(hold: LiveHold): void {
+  #checkDeadline(hold: Kept): void {
     if (!hold.tick()) return;
     if (hold.remainingMs(this.#ports.now()) <= timerSlackMs) hold.end('expired');
     else this.#scheduleDeadline(hold);
   }
 
-  #send(holds: LiveHold[]): void {
+  #send(holds: Kept[]): void {
     const ttlMs = Math.min(...holds.map((hold) => hold.held.ttlMs));
     const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax);
     withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
@@ -137,14 +151,14 @@ function unknown(cause: unknown): Renewal {
   return { outcome: 'unknown', cause };
 }
 
-function remove(agenda: Agenda, dueMs: number, hold: LiveHold): void {
+function remove(agenda: Agenda, dueMs: number, hold: Kept): void {
   const set = agenda.get(dueMs);
   set?.delete(hold);
   if (set?.size === 0) agenda.delete(dueMs);
 }
 
-function takeDue(agenda: Agenda, nowMs: number): LiveHold[] {
-  const due: LiveHold[] = [];
+function takeDue(agenda: Agenda, nowMs: number): Kept[] {
+  const due: Kept[] = [];
   for (const [dueMs, holds] of agenda) {
     if (dueMs > nowMs) continue;
     agenda.delete(dueMs);

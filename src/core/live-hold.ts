@@ -3,7 +3,7 @@ import { type Instant, ownerDigest, type Ports, remainingMs } from './clock.js';
 import type { Loss } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
 import { type HoldEffect, type HoldEvent, type HoldState, startHold, transition } from './hold.js';
-import type { Keeper } from './keeper.js';
+import type { Keeper, Kept } from './keeper.js';
 
 export interface HoldContext {
   readonly ports: Ports;
@@ -21,12 +21,11 @@ export interface HoldStart {
 }
 
 /** A hold in this process: runs the pure machine of `hold.ts` against real time and carries out its effects. */
-export class LiveHold {
+export class LiveHold implements Kept {
   readonly held: Held;
   readonly grant: Grant;
   readonly metadata: Metadata;
   readonly sentAt: Instant;
-  /** Kept by the keeper: under which moments this hold stands in its agendas. */
   renewalDueMs = Number.NaN;
   deadlineDueMs = Number.NaN;
   readonly #context: HoldContext;

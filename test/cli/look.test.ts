@@ -74,9 +74,19 @@ describe('tables', () => {
     expect(status).toBe(0);
     expect(stdout).not.toContain('\x1b');
     const [head, row] = stdout.split('\n');
-    expect(head?.split(/ {2,}/)).toEqual(
-      ['NAME', 'STATE', 'HOST', 'PID', 'ALIVE', 'SINCE', 'TTL LEFT', 'RENEWED', 'FENCE', 'METADATA', 'KEY'],
-    );
+    expect(head?.split(/ {2,}/)).toEqual([
+      'NAME',
+      'STATE',
+      'HOST',
+      'PID',
+      'ALIVE',
+      'SINCE',
+      'TTL LEFT',
+      'RENEWED',
+      'FENCE',
+      'METADATA',
+      'KEY',
+    ]);
     expect(row).toMatch(/^job +held +\S+ +[0-9]+ +yes +/);
   });
 

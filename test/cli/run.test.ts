@@ -98,8 +98,7 @@ describe('exit status', () => {
 });
 
 describe('signals', () => {
-  const trapping = (signal: string) =>
-    `trap 'echo got ${signal}; exit 9' ${signal}; echo ready; while :; do sleep 0.05; done`;
+  const trapping = (signal: string) => `trap 'echo got ${signal}; exit 9' ${signal}; echo ready; while :; do sleep 0.05; done`;
 
   it.each(['INT', 'TERM', 'HUP', 'QUIT', 'USR1', 'USR2', 'WINCH'] as const)('SIG%s reaches the command', async (signal) => {
     const running = scene.holdfast(['run', 'x', '--', 'bash', '-c', trapping(signal)]);
@@ -172,10 +171,7 @@ describe('when the command must be stopped', () => {
 it('refuses to wait for the lock that it runs under', async () => {
   const self = [process.execPath, (await import('./support/program.js')).program, 'run', 'x', '--', 'true'];
   const { status, stderr } = await scene.outcome(['run', 'x', '--', ...self]);
-  expect([status, stderr]).toEqual([
-    64,
-    'holdfast: this command already runs under "x": waiting for it would never end\n',
-  ]);
+  expect([status, stderr]).toEqual([64, 'holdfast: this command already runs under "x": waiting for it would never end\n']);
 });
 
 it('shared holders run together, an exclusive one waits for both', async () => {

@@ -1,5 +1,6 @@
 import type { RevokedBy } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
+import { aheadMsMax } from './clock.js';
 import type { Context } from './context.js';
 
 const selectEnded = 'SELECT kind, reason FROM ended WHERE owner = :owner AND boot = :boot AND until > :now';
@@ -14,7 +15,8 @@ const deleteOld = 'DELETE FROM ended WHERE until <= :now OR until > :ahead';
 export function end(context: Context, owner: string, by: RevokedBy | undefined): void {
   const { db, boot, nowMs: now } = context;
   const until = now + limits.tombstoneMs;
-  db.run(deleteOld, { now, ahead: until });
+  // Another process's reading of the clock may be a little ahead of ours.
+  db.run(deleteOld, { now, ahead: until + aheadMsMax });
   db.run(insertEnded, { owner, boot, until, kind: by?.kind ?? null, reason: by?.reason ?? null });
 }
 

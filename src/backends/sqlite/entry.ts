@@ -1,7 +1,7 @@
 import type { LockRecord, Mode } from '../../core/backend.js';
 import type { Context } from './context.js';
-import { countOthers } from './schema.js';
 import { fence, type Holder, holderColumns, holderRecord, integer, type Place, parseHolder, parseNode, text } from './rows.js';
+import { countOthers } from './schema.js';
 
 const selectLock = `
   SELECT free_since, others, CAST(fence AS TEXT) AS fence_text, ${holderColumns.locks}

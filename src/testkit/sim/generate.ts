@@ -8,6 +8,8 @@ const kinds: readonly Kind[] = [
   'calm',
   'flaky',
   'flaky',
+  'fading',
+  'fading',
   'clocks',
   'clocks',
   'processes',
@@ -63,7 +65,7 @@ function op(dice: Dice, kind: Kind, id: string, names: readonly string[]): Op {
   const steal = is(0.04, 'steal');
   const mode = !steal && is(0.3, 'shared') ? 'shared' : 'exclusive';
   const ifAvailable = !steal && is(0.1, 'if-available');
-  const long = is(0.2, 'long');
+  const long = is(kind === 'fading' ? 0.5 : 0.2, 'long');
   const workMs = long ? between(dice, ttlMs * 0.6, ttlMs * 2, 'work', id) : between(dice, 0, 60, 'work', id);
   const kindOf = is(0.03, 'revoke') ? 'revoke' : is(0.04, 'query') ? 'query' : is(0.4, 'acquire') ? 'acquire' : 'request';
   return {
@@ -96,6 +98,7 @@ function rates(dice: Dice, kind: Kind): MessageFaultRates {
     slowReply: rate('slow-reply', 0.08),
     resent: rate('resent', 0.04),
     straggler: rate('straggler', 0.04),
+    freeze: kind === 'processes' || kind === 'storm' ? rate('freeze', 0.06) : 0,
     lostWake: rate('lost-wake', 0.2),
     lateWake: rate('late-wake', 0.2),
   };
@@ -108,6 +111,7 @@ const menus: Record<Kind, readonly (readonly [sort: string, min: number, max: nu
     ['partition', 0, 2],
     ['spurious-wake', 0, 3],
   ],
+  fading: [['fade', 2, 5]],
   clocks: [
     ['suspend', 1, 3],
     ['step-wall', 1, 4],
@@ -158,6 +162,15 @@ function fault(dice: Dice, sort: string, n: number, processes: readonly ProcessP
       return { kind: 'suspend', process, atMs, forMs: range(100, 5_000, 'for') };
     case 'partition':
       return { kind: 'partition', process, atMs, forMs: range(50, 4_000, 'for') };
+    case 'fade':
+      return {
+        kind: 'fade',
+        process,
+        atMs,
+        byMs: range(20, 280, 'by'),
+        cutAfterMs: range(50, 900, 'cut'),
+        forMs: range(600, 4_000, 'for'),
+      };
     case 'step-wall':
       return { kind: 'step-wall', process, atMs, byMs: sign * range(100, 10_000, 'by') };
     case 'crash':

@@ -35,6 +35,12 @@ function strikeProcess(world: World, scenario: Scenario, fault: Extract<Fault, {
     case 'partition':
       process.partitionedUntilMs = Math.max(process.partitionedUntilMs, scheduler.nowMs + fault.forMs);
       return;
+    case 'fade':
+      process.faded = { byMs: fault.byMs, untilMs: scheduler.nowMs + fault.cutAfterMs };
+      scheduler.after(fault.cutAfterMs, () => {
+        process.partitionedUntilMs = Math.max(process.partitionedUntilMs, scheduler.nowMs + fault.forMs - fault.cutAfterMs);
+      });
+      return;
     case 'step-wall':
       process.clock.stepWall(fault.byMs);
       return;

@@ -6,7 +6,7 @@ import type { Scheduler } from './scheduler.js';
 import type { SimServer } from './server.js';
 
 type Sort = keyof MessageFaultRates;
-const callSorts: readonly Sort[] = ['lostRequest', 'lostReply', 'slowRequest', 'slowReply', 'resent', 'straggler'];
+const callSorts: readonly Sort[] = ['lostRequest', 'lostReply', 'slowRequest', 'slowReply', 'resent', 'straggler', 'freeze'];
 const wakeSorts: readonly Sort[] = ['lostWake', 'lateWake'];
 
 /** One request on its way. */
@@ -74,6 +74,10 @@ export class Network {
       case 'straggler':
         this.#send(call, this.#latency(call, 'there'), (answer) => this.#reply(call, answer));
         return this.#send(call, between(this.#dice, 5, 3_000, 'straggles', call.process.name, call.number), () => {}, true);
+      case 'freeze':
+        this.#scheduler.after(0.05, () => call.process.pause(), false);
+        this.#scheduler.after(this.#frozenMs(call), () => call.process.resume());
+        return this.#send(call, this.#latency(call, 'there'), (answer) => this.#reply(call, answer));
       default:
         return this.#send(call, this.#ordered(call, 'there'), (answer) => this.#reply(call, answer));
     }
@@ -125,7 +129,9 @@ export class Network {
 
   #reply(call: Call, answer: () => void, delayMs = this.#ordered(call, 'back')): void {
     if (this.#cut(call.process)) return this.#fails(call, 'no route back');
-    this.#scheduler.after(delayMs, () => call.process.deliver(answer));
+    const { faded } = call.process;
+    const fadeMs = this.#scheduler.nowMs < faded.untilMs ? faded.byMs : 0;
+    this.#scheduler.after(delayMs + fadeMs, () => call.process.deliver(answer));
   }
 
   /** Some client libraries notice, some wait for ever. */
@@ -141,6 +147,10 @@ export class Network {
 
   #slow(call: { process: SimProcess; number: number }): number {
     return between(this.#dice, 5, 1_200, 'slow', call.process.name, call.number);
+  }
+
+  #frozenMs(call: { process: SimProcess; number: number }): number {
+    return between(this.#dice, 50, 3_000, 'frozen', call.process.name, call.number);
   }
 
   #ordered(call: Call, leg: string): number {
@@ -164,6 +174,7 @@ export class Network {
 
   #lasts(call: { process: SimProcess; number: number }, sort: Sort): number {
     if (sort === 'straggler') return between(this.#dice, 5, 3_000, 'straggles', call.process.name, call.number);
+    if (sort === 'freeze') return this.#frozenMs(call);
     return sort.startsWith('lost') ? 0 : this.#slow(call);
   }
 }

@@ -24,6 +24,8 @@ export class SimProcess {
   messages = 0;
   /** Cut off from the store until then. */
   partitionedUntilMs = 0;
+  /** Replies take so much longer until then. */
+  faded = { byMs: 0, untilMs: 0 };
   readonly #world: { readonly scheduler: Scheduler; readonly dice: Dice; readonly recorder: Recorder };
   /** Timers of the code under test; the work of its users has its own. */
   readonly #timers = new Set<SimTimer>();

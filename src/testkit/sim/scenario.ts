@@ -34,6 +34,15 @@ export interface ProcessPlan {
 
 export type Fault =
   | { readonly kind: 'pause' | 'suspend' | 'partition'; readonly process: string; readonly atMs: number; readonly forMs: number }
+  /** Replies come later and later-than-that, and then nothing comes through at all. */
+  | {
+      readonly kind: 'fade';
+      readonly process: string;
+      readonly atMs: number;
+      readonly byMs: number;
+      readonly cutAfterMs: number;
+      readonly forMs: number;
+    }
   | { readonly kind: 'step-wall'; readonly process: string; readonly atMs: number; readonly byMs: number }
   | { readonly kind: 'crash'; readonly process: string; readonly atMs: number; readonly restartAfterMs: number | undefined }
   /** The store answers nothing (and does nothing), or refuses everything at once. */
@@ -57,13 +66,15 @@ export interface MessageFaultRates {
   readonly resent: number;
   /** The library sends it again, and the first copy arrives much later. */
   readonly straggler: number;
+  /** The process stands still right after sending it. */
+  readonly freeze: number;
   readonly lostWake: number;
   readonly lateWake: number;
 }
 
 export interface Scenario {
   readonly seed: number;
-  readonly kind: 'calm' | 'flaky' | 'clocks' | 'processes' | 'store' | 'storm';
+  readonly kind: 'calm' | 'flaky' | 'fading' | 'clocks' | 'processes' | 'store' | 'storm';
   readonly store: {
     readonly rate: number;
     readonly wallMs: number;
@@ -88,6 +99,7 @@ export const noMessageFaults: MessageFaultRates = {
   slowReply: 0,
   resent: 0,
   straggler: 0,
+  freeze: 0,
   lostWake: 0,
   lateWake: 0,
 };

@@ -5,7 +5,9 @@ import { Scene } from '../support/program.js';
 const scene = new Scene();
 const crowd = 200;
 
-it(`${crowd} processes started at once on one name run one after the other, with rising fences`, { timeout: 300_000 }, async () => {
+it(`${crowd} processes started at once on one name run one after the other, with rising fences`, {
+  timeout: 300_000,
+}, async () => {
   const log = scene.file('log');
   const work = `echo "start $HOLDFAST_FENCE" >> ${log}; sleep 0.01; echo "end $HOLDFAST_FENCE" >> ${log}`;
   const all = Array.from({ length: crowd }, () => scene.holdfast(['run', '--ttl', '30s', 'x', '--', 'sh', '-c', work]));

@@ -6,7 +6,16 @@ const scene = new Scene();
 const ttlMs = 2_000;
 
 it('a holder that is stopped past its TTL is followed by the next, and harms nobody when it goes on', async () => {
-  const args = (file: string) => ['run', '--ttl', `${ttlMs}ms`, 'x', '--', 'sh', '-c', `echo $$ >> ${scene.file(file)}; sleep 60; :`];
+  const args = (file: string) => [
+    'run',
+    '--ttl',
+    `${ttlMs}ms`,
+    'x',
+    '--',
+    'sh',
+    '-c',
+    `echo $$ >> ${scene.file(file)}; sleep 60; :`,
+  ];
   const stale = scene.holdfast(args('first'));
   const staleCommand = Number(await firstLine(scene.file('first')));
   const second = scene.holdfast(args('second'));

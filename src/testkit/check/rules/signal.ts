@@ -2,6 +2,7 @@ import { limits } from '../../../core/limits.js';
 import type { Rule } from '../check.js';
 import { takenAway, untilMsAt } from '../model.js';
 
+const standstills: ReadonlySet<string> = new Set(['pause', 'suspend', 'freeze']);
 /** A timer may be late by that much without anybody to blame. */
 const timerLagMs = 3;
 
@@ -17,7 +18,7 @@ export const lateSignal: Rule = {
       const untilMs = untilMsAt(tenure, end?.index ?? Number.POSITIVE_INFINITY);
       const stoodMs = model
         .disturbed(started.process, started.atMs - tenure.ttlMs, endMs)
-        .filter((fault) => fault.what === 'pause' || fault.what === 'suspend')
+        .filter((fault) => standstills.has(fault.what))
         .reduce((sum, fault) => sum + fault.toMs - fault.fromMs, 0);
       if (endMs > untilMs + stoodMs + timerLagMs) {
         const lateMs = Math.round(endMs - untilMs - stoodMs);

@@ -1,0 +1,104 @@
+import type { Refusal } from './backend.js';
+import type { Caller, GivenUp } from './caller.js';
+import { BusyError } from './errors.js';
+import type { Emitter } from './events.js';
+import type { StoreContext } from './giving-back.js';
+import type { LockName } from './name.js';
+import type { Servings } from './servings.js';
+import { type Answer, Asker } from './waiting.js';
+
+/** What those who do not queue need of the queue. */
+export interface Desk {
+  readonly name: LockName;
+  readonly store: StoreContext;
+  readonly emitter: Emitter;
+  readonly clientId: string;
+  readonly servings: Servings;
+  /** Somebody of this process waits in front. */
+  readonly anyoneWaits: boolean;
+  run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void;
+  giveUp(caller: Caller, because: GivenUp, reason: unknown): void;
+  closedReason(): unknown;
+}
+
+/** `ifAvailable` and `waitMs: 0`: one try, no place in any queue. */
+export function tryOnce(desk: Desk, caller: Caller): void {
+  const { mode, ttlMs, metadata } = caller.settings;
+  if (desk.servings.conflict(mode) || desk.anyoneWaits) return notAvailable(desk, caller, 'this process');
+  const want = { name: desk.name, mode, ttlMs, metadata };
+  ask(desk, caller, new Asker(desk.store, want, { once: true, fencesWanted: () => 1 }));
+}
+
+/** Takes the lock from whoever holds it, in front of everyone who waits. */
+export function steal(desk: Desk, caller: Caller): void {
+  const { backend, node } = desk.store;
+  const { mode, ttlMs, metadata } = caller.settings;
+  const reason = `stolen by ${node.host}/${node.pid}`;
+  const asker = new Asker(
+    desk.store,
+    { name: desk.name, mode, ttlMs, metadata },
+    {
+      once: false,
+      fencesWanted: () => 1,
+      send: async (heir) => {
+        const { ended, grant } = await backend.revoke(desk.name, { kind: 'stolen', reason, node, heir });
+        if (ended.length > 0) {
+          const event = { name: desk.name.text, mode, node: desk.clientId, ttlMs, kind: 'stolen', reason } as const;
+          desk.emitter.emit('revoked', () => event);
+        }
+        return grant ?? { outcome: 'refused', because: 'abandoned', holders: [], ahead: 0 };
+      },
+    },
+  );
+  ask(desk, caller, asker);
+}
+
+function ask(desk: Desk, caller: Caller, asker: Asker): void {
+  const { signal } = caller.settings;
+  if (signal !== undefined) {
+    const onAbort = () => {
+      asker.giveUp();
+      desk.giveUp(caller, 'aborted', signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    caller.stopListening = () => signal.removeEventListener('abort', onAbort);
+  }
+  desk.run(
+    asker,
+    (answer) => answered(desk, caller, answer),
+    (error) => desk.giveUp(caller, 'failed', error),
+  );
+}
+
+function answered(desk: Desk, caller: Caller, answer: Answer): void {
+  if (answer.outcome === 'given-up') {
+    // By its own signal (it has been told), or because the instance is closing.
+    if (caller.settings.signal?.aborted !== true) desk.giveUp(caller, 'closed', desk.closedReason());
+    return;
+  }
+  if (answer.outcome === 'refused') return notAvailable(desk, caller, describe(answer.refusal));
+  // Whoever held it here has lost it, and hears so before the thief begins.
+  if (caller.settings.steal) desk.servings.stolenBy(answer.grant.fences.first);
+  desk.servings.serve(answer, [caller]);
+}
+
+function notAvailable(desk: Desk, caller: Caller, holder: string): void {
+  caller.stopWaiting();
+  const { begin, over, fail } = caller.actions;
+  if (caller.settings.ifAvailable) {
+    // Never inside the caller's own call of request().
+    desk.store.background.run('unreachable', () =>
+      Promise.resolve()
+        .then(() => begin(null))
+        .then(over),
+    );
+    return;
+  }
+  const lock = desk.name.text;
+  fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
+}
+
+function describe(refusal: Refusal): string {
+  const holder = refusal.holders[0];
+  return holder === undefined ? 'someone who waits in front' : `${holder.node.host}, process ${holder.node.pid}`;
+}

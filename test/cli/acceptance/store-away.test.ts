@@ -1,0 +1,34 @@
+import process from 'node:process';
+import { expect, it } from 'vitest';
+import { firstLine, linesOf, runs, until } from '../support/poll.js';
+import { root, Scene } from '../support/program.js';
+
+const scene = new Scene();
+
+/** Another program that keeps a transaction open, so that no renewal gets through. */
+const blocker = `
+  const { createRequire } = require('node:module');
+  const Database = createRequire(process.argv[1])('libsql');
+  const db = new Database(process.argv[2]);
+  db.exec('BEGIN IMMEDIATE');
+  console.log('blocked');
+  setInterval(() => {}, 1000);
+`;
+
+it('a command whose lease cannot be renewed gets SIGTERM in time, and SIGKILL before the lease is over', async () => {
+  const ttlMs = 3_000;
+  const stubborn = `trap 'echo term >> ${scene.file('log')}' TERM; echo $$ >> ${scene.file('log')}; while :; do sleep 0.05; done`;
+  const holder = scene.holdfast(['run', '--ttl', `${ttlMs}ms`, '--grace', '1s', 'x', '--', 'bash', '-c', stubborn]);
+  const command = Number(await firstLine(scene.file('log')));
+  const blocking = scene.start(process.execPath, ['-e', blocker, root, scene.file('locks.db')]);
+  await until('the store is blocked', 5_000, () => blocking.stdout().includes('blocked'));
+
+  const blockedAt = performance.now();
+  await until('SIGTERM', ttlMs, () => linesOf(scene.file('log'))[1] === 'term');
+  expect(runs(command)).toBe(true);
+  await until('SIGKILL', ttlMs, () => !runs(command));
+  // The last renewal was before the store was blocked.
+  expect(performance.now() - blockedAt).toBeLessThan(ttlMs);
+  expect((await holder.ended).status).toBe(76);
+  expect(holder.stderr()).toContain('holdfast: stopped the command under "x": the lease could not be renewed\n');
+});
