@@ -5,7 +5,7 @@ import { rules } from '../../src/testkit/check/rules/index.js';
 
 type Line = readonly [atMs: number, happening: Happening];
 
-const strict: Promises = { durable: true, calm: true, queue: true, push: true, pollMs: 1_000 };
+const strict: Promises = { durable: true, calm: true, queue: true, push: true, pollMs: 1_000, latencyMs: 2 };
 const rough: Promises = { ...strict, calm: false };
 
 function history(promises: Promises, ...lines: readonly Line[]): History {

@@ -81,6 +81,11 @@ export const mutants: readonly Mutant[] = [
     'if (this.#options.listen?.() === true)\n            return undefined;',
     'this.#options.listen?.();',
   ]),
+  mutant('trusts-wake-ups', 'Nobody asks again without a wake-up: one that is lost, or a TTL that runs out, is never noticed.', [
+    waiting,
+    'return Math.max(limits.retryMsMin, Math.min(pollMs, refusal.retryInMs ?? Number.POSITIVE_INFINITY));',
+    'return pollMs * 1e6;',
+  ]),
   mutant('no-clock-floor', 'Fences are a bare counter: it begins anew when the store loses its data.', [
     'core/fence.js',
     mintFloor,

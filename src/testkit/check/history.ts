@@ -12,6 +12,8 @@ export interface Promises {
   /** The store wakes waiters. */
   readonly push: boolean;
   readonly pollMs: number;
+  /** Longest way of an undisturbed message. */
+  readonly latencyMs: number;
 }
 
 /** How one request ended, as its caller saw it. */

@@ -36,6 +36,7 @@ export function generate(seed: number): Scenario {
       push: chance(dice, 0.75, 'push'),
       pollMs: pick(dice, [200, 500, 1_000], 'poll'),
       fencesPerGrant: pick(dice, [1, 4, 64], 'fences'),
+      latencyMs: pick(dice, [2, 2, 10, 20], 'latency'),
     },
     processes,
     faults: faults(dice, kind, processes, names),
@@ -98,7 +99,7 @@ function rates(dice: Dice, kind: Kind): MessageFaultRates {
     slowReply: rate('slow-reply', 0.08),
     resent: rate('resent', 0.04),
     straggler: rate('straggler', 0.04),
-    freeze: kind === 'processes' || kind === 'storm' ? rate('freeze', 0.06) : 0,
+    freeze: kind === 'processes' || kind === 'storm' ? between(dice, 0, 0.06, 'rate-freeze') : 0,
     lostWake: rate('lost-wake', 0.2),
     lateWake: rate('late-wake', 0.2),
   };

@@ -142,7 +142,7 @@ export class Network {
   }
 
   #latency(call: { process: SimProcess; number: number }, leg: string): number {
-    return between(this.#dice, 0.2, 2, leg, call.process.name, call.number);
+    return between(this.#dice, 0.2, this.#scenario.store.latencyMs, leg, call.process.name, call.number);
   }
 
   #slow(call: { process: SimProcess; number: number }): number {

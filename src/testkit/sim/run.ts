@@ -80,7 +80,7 @@ function promisesOf({ faults, kind, messages, store }: Scenario): History['promi
   const forgets = faults.some((fault) => fault.kind === 'forget' || fault.kind === 'failover');
   const calm =
     kind === 'calm' && faults.length === 0 && Object.keys(noMessageFaults).every((key) => messages[key as 'resent'] === 0);
-  return { durable: !forgets, calm, queue: store.queue, push: store.push, pollMs: store.pollMs };
+  return { durable: !forgets, calm, queue: store.queue, push: store.push, pollMs: store.pollMs, latencyMs: store.latencyMs };
 }
 
 /** The same for the same scenario and the same code. */

@@ -82,6 +82,8 @@ export interface Scenario {
     readonly push: boolean;
     readonly pollMs: number;
     readonly fencesPerGrant: number;
+    /** Longest way of an undisturbed message to it or back. */
+    readonly latencyMs: number;
   };
   readonly processes: readonly ProcessPlan[];
   readonly faults: readonly Fault[];

@@ -1,17 +1,19 @@
 import type { Rule } from '../check.js';
 import { group, overAtMs } from '../model.js';
 
-/** A wake-up, an ask and their answers on a healthy network, with room to spare. */
-const handoverMs = 60;
+/** A wake-up, two asks and their answers on a healthy network, and what a loop needs besides. */
+function handoverMs(latencyMs: number): number {
+  return 30 + 6 * latencyMs;
+}
 
 export const prompt: Rule = {
   name: 'prompt',
   promise: 'Where nothing fails, a free lock does not stay free while someone waits: a wake-up, or at worst one poll.',
   *find(model) {
-    const { calm, push, queue, pollMs } = model.history.promises;
+    const { calm, push, queue, pollMs, latencyMs } = model.history.promises;
     if (!calm) return;
     // Without places in a queue, backoff with jitter may take a little longer than a poll.
-    const boundMs = push && queue ? handoverMs : pollMs * 1.5 + handoverMs;
+    const boundMs = handoverMs(latencyMs) + (push && queue ? 0 : pollMs * 1.5);
     const tenuresByName = group(model.tenures, (it) => it.name);
     for (const turn of model.turns) {
       const { requested, started, settled } = turn;
