@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { systemPorts } from '../core/clock.js';
 import { Holdfast } from '../core/holdfast.js';
 import { openBackend } from './backends.js';
@@ -9,8 +10,12 @@ import { say } from './say.js';
  */
 const unavailableMs = 60_000;
 
+/** What fails in the background (an ask that cannot be withdrawn) ends with its TTL: the command's own verdict says enough. */
+function warn(message: string, cause: unknown): void {
+  if (process.env['HOLDFAST_DEBUG'] === '1') say(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`);
+}
+
 export async function openStore(backend: string | undefined): Promise<Holdfast> {
-  const warn = (message: string, cause: unknown) => say(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`);
   return new Holdfast(await openBackend(backend), { unavailableMs }, { ...systemPorts(), warn });
 }
 

@@ -110,7 +110,11 @@ function readTenures({ events, promises }: History): Tenure[] {
       for (const it of before) if (!promises.durable && it.ended === undefined) it.until.push(event);
       byOwner.set(owner, promises.durable ? [tenure] : [...before, tenure]);
     } else if (event.type === 'extended') {
-      for (const it of byOwner.get(event.owner) ?? []) if (it.ended === undefined) it.until.push(event);
+      for (const it of byOwner.get(event.owner) ?? []) {
+        // A replica that lagged brings back what had been ended.
+        if (!promises.durable) it.ended = undefined;
+        if (it.ended === undefined) it.until.push(event);
+      }
     } else if (event.type === 'ended') {
       const tenure = byOwner.get(event.owner)?.at(-1);
       if (tenure !== undefined) tenure.ended = event;
