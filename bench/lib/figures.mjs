@@ -1,6 +1,7 @@
 /** Figures as a person reads them. A dash stands for what does not apply. */
 export function perSecond(value) {
-  return value === undefined ? '–' : Math.round(value).toLocaleString('en');
+  if (value === undefined) return '–';
+  return value < 10 ? digits(value) : Math.round(value).toLocaleString('en');
 }
 
 export function ratio(value, of) {

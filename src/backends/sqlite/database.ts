@@ -4,7 +4,7 @@ import { type Bound, type Connection, type Driver, type Row, type Statement, sql
 import { code } from './faults.js';
 import { refuseNetworkFilesystem } from './filesystem.js';
 import type { Settings } from './location.js';
-import { pragma, prepareSchema } from './schema.js';
+import { pragma, prepareSchema, rollback } from './schema.js';
 
 /** How often the path is compared with the open file. */
 const identityMs = 100;
@@ -13,7 +13,8 @@ const identityMs = 100;
 export class Database {
   readonly #path: string;
   readonly #connection: Connection;
-  readonly #statements = new Map<string, Statement>();
+  readonly #statements = new Map<string, Prepared>();
+  #looking = false;
   readonly #identity: string;
   #checkedAtMs = performance.now();
 
@@ -43,16 +44,39 @@ export class Database {
     return new Database(path, connection);
   }
 
+  /** @throws WouldWrite inside `look` */
   run(sql: string, bound: Bound): number {
-    return Number(this.#try(sql, (statement) => statement.run(bound)).changes);
+    if (this.#looking) throw new WouldWrite();
+    const prepared = this.#prepared(sql);
+    return Number(this.#try(sql, () => prepared.statement.run(...prepared.values(bound))).changes);
   }
 
   get(sql: string, bound: Bound = {}): Row | undefined {
-    return this.#try(sql, (statement) => statement.get(bound));
+    const prepared = this.#prepared(sql);
+    return this.#try(sql, () => prepared.statement.get(...prepared.values(bound)));
   }
 
   all(sql: string, bound: Bound = {}): Row[] {
-    return this.#try(sql, (statement) => statement.all(bound));
+    const prepared = this.#prepared(sql);
+    return this.#try(sql, () => prepared.statement.all(...prepared.values(bound)));
+  }
+
+  /**
+   * Does something that usually changes nothing, as one snapshot and without the write lock, for which others would wait.
+   * Undefined: it wanted to write; nothing has happened.
+   */
+  look<T>(work: () => T): T | undefined {
+    this.exec('BEGIN');
+    this.#looking = true;
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof WouldWrite) return undefined;
+      throw error;
+    } finally {
+      this.#looking = false;
+      rollback(this.#connection);
+    }
   }
 
   exec(sql: string): void {
@@ -73,14 +97,18 @@ export class Database {
     this.#connection.close();
   }
 
-  #try<T>(sql: string, use: (statement: Statement) => T): T {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#connection.prepare(sql);
-      this.#statements.set(sql, statement);
+  #prepared(sql: string): Prepared {
+    let prepared = this.#statements.get(sql);
+    if (prepared === undefined) {
+      prepared = prepare(this.#connection, sql);
+      this.#statements.set(sql, prepared);
     }
+    return prepared;
+  }
+
+  #try<T>(sql: string, use: () => T): T {
     try {
-      return use(statement);
+      return use();
     } catch (error) {
       // libsql never resets a statement that failed: it would repeat the old error for ever.
       if (sqliteCode(error) !== code.BUSY) this.#statements.delete(sql);
@@ -88,6 +116,25 @@ export class Database {
     }
   }
 }
+
+interface Prepared {
+  readonly statement: Statement;
+  /** The values in the order of their positions. */
+  values(bound: Bound): (string | number | null)[];
+}
+
+/** Each `:name` of the text becomes a position, the same one wherever it stands. */
+function prepare(connection: Connection, sql: string): Prepared {
+  const names: string[] = [];
+  const text = sql.replace(/:([a-z_]+)/g, (_, name: string) => {
+    if (!names.includes(name)) names.push(name);
+    return `?${names.indexOf(name) + 1}`;
+  });
+  return { statement: connection.prepare(text), values: (bound) => names.map((name) => bound[name] ?? null) };
+}
+
+/** Thrown inside `look` where the work would have to write. */
+class WouldWrite extends Error {}
 
 /**
  * For the owner only: it holds the secrets that prove holds. An existing file is not touched, because closing any

@@ -2,15 +2,17 @@ import { createRequire } from 'node:module';
 import process from 'node:process';
 import { NotSupportedError } from '../../core/errors.js';
 
-/** What is bound. Integers may be numbers; a fence beyond 2^53 goes in and comes out as text. */
+/** What is bound, by the names in the text. Integers may be numbers; a fence beyond 2^53 goes in and comes out as text. */
 export type Bound = Readonly<Record<string, string | number | null>>;
 export type Row = Record<string, unknown>;
 
-/** The subset of a prepared statement that is used. */
+type Value = string | number | null;
+
+/** The subset of a prepared statement that is used. Values are bound by position: by name costs libsql a look-up each. */
 export interface Statement {
-  run(bound: Bound): { readonly changes: number | bigint };
-  get(bound: Bound): Row | undefined;
-  all(bound: Bound): Row[];
+  run(...values: Value[]): { readonly changes: number | bigint };
+  get(...values: Value[]): Row | undefined;
+  all(...values: Value[]): Row[];
 }
 
 /** The subset of `node:sqlite` and of better-sqlite3's API that is used. Synchronous: nothing else happens in between. */

@@ -69,6 +69,7 @@ class SqliteBackend implements Backend {
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     const { here, quick } = this.#whereabouts();
     const answer = await this.#run<Grant | Refusal>({
+      look: this.#watching.isPoll(ask.name.encoded, ask.owner),
       quick: (db) => quick.acquire(db, ask),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });

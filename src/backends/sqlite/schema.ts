@@ -123,7 +123,7 @@ export function prepareSchema(db: Connection, path: string): void {
 }
 
 function create(db: Connection, path: string): void {
-  if (db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get({}) !== undefined) throw foreign(path);
+  if (db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined) throw foreign(path);
   db.exec(tables);
 }
 
@@ -135,7 +135,7 @@ function check(db: Connection, path: string): void {
       `${path} was made by a newer version of holdfast (schema ${version}, this one knows ${schemaVersion}): upgrade holdfast here, or choose another path`,
     );
   }
-  const found = db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE type = 'table'").get({});
+  const found = db.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE type = 'table'").get();
   if (Number(found?.['n']) < 7) {
     throw new BackendCorruptError(`${path} lacks tables: stop whoever uses it, move it away, and a new one will be made`);
   }
@@ -157,7 +157,7 @@ export function countOthers(name: string): string {
 }
 
 export function pragma(db: Pick<Connection, 'prepare'>, name: string): unknown {
-  const row = db.prepare(`PRAGMA ${name}`).get({});
+  const row = db.prepare(`PRAGMA ${name}`).get();
   return row === undefined ? undefined : Object.values(row)[0];
 }
 

@@ -9,6 +9,8 @@ import { rollback } from './schema.js';
 export interface Work<T> {
   /** The common case in one statement; undefined where it does not apply, and nothing was changed. */
   readonly quick?: (db: Database) => T | undefined;
+  /** `full` will probably change nothing: it is tried without the write lock first. */
+  readonly look?: boolean;
   /** Inside a transaction that may write. */
   readonly full: (db: Database, after: AfterCommit) => T;
 }
@@ -26,7 +28,7 @@ interface Job {
 /** Bounds how long one transaction keeps other processes, and our event loop, waiting. */
 const batchMax = 128;
 /** Longest pause between two tries of a busy database. */
-const pauseMsMax = 25;
+const pauseMsMax = 400;
 
 /**
  * All use of one database file by one backend. What is asked for in the same tick is done in one transaction. A busy
@@ -101,7 +103,8 @@ export class Session {
   #execute(db: Database, batch: readonly Job[]): (() => void)[] {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      const value = quickly(db, only.work);
+      const { work } = only;
+      const value = work.look === true ? db.look(() => work.full(db, unexpected)) : quickly(db, work);
       if (value !== undefined) return [() => only.resolve(value)];
     }
     const effects: (() => void)[] = [];
@@ -149,12 +152,20 @@ export class Session {
     return true;
   }
 
-  /** A commit of another process takes well under a millisecond, so the first tries follow at once. */
+  /**
+   * A commit of another process takes well under a millisecond, so the first try follows at once. Where that fails, many
+   * want to write, or the writer lost its core: the more there are, the less each may take of what it needs to go on.
+   */
   #pause(): void {
     this.#tries += 1;
-    if (this.#tries <= 3) setImmediate(() => this.#drain());
-    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(pauseMsMax, 2 ** (this.#tries - 3)));
+    if (this.#tries === 1) setImmediate(() => this.#drain());
+    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(pauseMsMax, 2 ** this.#tries));
   }
+}
+
+/** What is to be done after a commit follows from a change, and `look` makes none. */
+function unexpected(): never {
+  throw new Error('unreachable: an effect without a change');
 }
 
 function quickly<T>(db: Database, work: Work<T>): T | undefined {

@@ -18,9 +18,9 @@ const countInFront = `
 
 const deletePlace = 'DELETE FROM places WHERE name = :name AND owner = :owner';
 
-const deleteOver = `
-  DELETE FROM places
-  WHERE name = :name AND (boot <> :boot OR seen <= :forgotten OR seen > :ahead)`;
+const whereOver = `WHERE name = :name AND (boot <> :boot OR seen <= :forgotten OR seen > :ahead)`;
+const selectOver = `SELECT 1 FROM places ${whereOver} LIMIT 1`;
+const deleteOver = `DELETE FROM places ${whereOver}`;
 
 const insertPlace = `
   INSERT INTO places (name, place, owner, mode, boot, seen, since, ttl, bell, node, metadata)
@@ -44,7 +44,7 @@ const selectWatchers = `
 /** Larger than any place. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
 /** A place that was asked for again is written down only this often: most polls then change nothing. */
-const refreshMs = 500;
+const refreshMs = 1_500;
 
 export interface Position {
   /** Owners in front that the ask has to wait for. Empty where only their number was asked for. */
@@ -58,7 +58,9 @@ export interface Position {
 export function dropOverPlaces(context: Context, entry: Entry): void {
   const { db, boot, nowMs } = context;
   const bound = { name: entry.name, boot, forgotten: nowMs - limits.placeMs, ahead: nowMs + limits.placeMs };
-  if (db.run(deleteOver, bound) > 0) loosened(entry);
+  if (db.get(selectOver, bound) === undefined) return;
+  db.run(deleteOver, bound);
+  loosened(entry);
 }
 
 /** Where an ask stands. `thorough`: look whether those in front are still alive, and take out who is not. */

@@ -18,6 +18,8 @@ export class Watching {
   readonly #here: () => Here;
   /** Owners of ours that have a place, by name. */
   readonly #placed = new Map<string, Set<string>>();
+  /** Names for which the bell rang since they were last asked for. */
+  readonly #rung = new Set<string>();
   readonly #written = new Map<string, number>();
 
   constructor(bell: Bell, session: Session, here: () => Here) {
@@ -31,11 +33,22 @@ export class Watching {
     const owners = this.#placed.get(name);
     if (has && owners === undefined) this.#placed.set(name, new Set([owner]));
     else if (has) owners?.add(owner);
-    else if (owners?.delete(owner) === true && owners.size === 0) this.#placed.delete(name);
+    else if (owners?.delete(owner) === true && owners.size === 0) {
+      this.#placed.delete(name);
+      this.#rung.delete(name);
+    }
+  }
+
+  /** Whether this ask has a place and nothing has woken it: it will most likely find everything as it was. */
+  isPoll(name: string, owner: string): boolean {
+    return !this.#rung.delete(name) && this.#placed.get(name)?.has(owner) === true;
   }
 
   watch(name: string, wake: () => void): Stop {
-    const stop = this.#bell.watch(name, wake);
+    const stop = this.#bell.watch(name, () => {
+      this.#rung.add(name);
+      wake();
+    });
     if (this.#placed.has(name)) return stop;
     this.#count(name, 1);
     let stopped = false;

@@ -6,6 +6,7 @@ type Kind = Scenario['kind'];
 const kinds: readonly Kind[] = [
   'calm',
   'calm',
+  'calm',
   'flaky',
   'flaky',
   'fading',
@@ -24,6 +25,7 @@ const endMs = 6_000;
 export function generate(seed: number): Scenario {
   const dice: Dice = { seed };
   const kind = pick(dice, kinds, 'kind');
+  const queue = chance(dice, kind === 'calm' ? 0.9 : 0.75, 'queue');
   const names = ['a', 'b', 'c'].slice(0, integer(dice, 1, 3, 'names'));
   const processes = Array.from({ length: integer(dice, 2, 4, 'processes') }, (_, i) => plan(dice, kind, `p${i}`, names));
   return {
@@ -32,9 +34,10 @@ export function generate(seed: number): Scenario {
     store: {
       rate: kind === 'calm' ? 1 : between(dice, 0.996, 1.004, 'store-rate'),
       wallMs: 1_700_000_000_000,
-      queue: chance(dice, 0.75, 'queue'),
-      push: chance(dice, 0.75, 'push'),
-      pollMs: pick(dice, [200, 500, 1_000], 'poll'),
+      queue,
+      push: chance(dice, kind === 'calm' ? 0.85 : 0.75, 'push'),
+      // A claim window must see more than one poll, or a healthy waiter that nothing wakes is passed over.
+      pollMs: pick(dice, queue ? [200, 500] : [200, 500, 1_000], 'poll'),
       fencesPerGrant: pick(dice, [1, 4, 64], 'fences'),
       latencyMs: pick(dice, [2, 2, 10, 20], 'latency'),
     },
@@ -63,12 +66,15 @@ function plan(dice: Dice, kind: Kind, name: string, names: readonly string[]): P
 function op(dice: Dice, kind: Kind, id: string, names: readonly string[]): Op {
   const is = (probability: number, site: string) => chance(dice, probability, site, id);
   const ttlMs = pick(dice, [600, 1_000, 1_500, 3_000], 'ttl', id);
-  const steal = is(0.04, 'steal');
+  // Theft spoils order and promptness: most calm worlds go without.
+  const thieves = kind !== 'calm' || chance(dice, 0.3, 'thieves');
+  const steal = thieves && is(0.04, 'steal');
   const mode = !steal && is(0.3, 'shared') ? 'shared' : 'exclusive';
   const ifAvailable = !steal && is(0.1, 'if-available');
   const long = is(kind === 'fading' ? 0.5 : 0.2, 'long');
   const workMs = long ? between(dice, ttlMs * 0.6, ttlMs * 2, 'work', id) : between(dice, 0, 60, 'work', id);
-  const kindOf = is(0.03, 'revoke') ? 'revoke' : is(0.04, 'query') ? 'query' : is(0.4, 'acquire') ? 'acquire' : 'request';
+  const kindOf =
+    thieves && is(0.03, 'revoke') ? 'revoke' : is(0.04, 'query') ? 'query' : is(0.4, 'acquire') ? 'acquire' : 'request';
   return {
     id,
     kind: kindOf,
@@ -99,7 +105,7 @@ function rates(dice: Dice, kind: Kind): MessageFaultRates {
     slowReply: rate('slow-reply', 0.08),
     resent: rate('resent', 0.04),
     straggler: rate('straggler', 0.04),
-    freeze: kind === 'processes' || kind === 'storm' ? between(dice, 0, 0.06, 'rate-freeze') : 0,
+    freeze: kind === 'processes' || kind === 'storm' ? between(dice, 0, 0.15, 'rate-freeze') : 0,
     lostWake: rate('lost-wake', 0.2),
     lateWake: rate('late-wake', 0.2),
   };

@@ -48,11 +48,11 @@ function showScenario({ faults, onlyMessages, processes, kind }: Scenario): stri
   ].join('\n');
 }
 
-async function one(seed: number): Promise<number> {
+async function one(seed: number, smaller: boolean): Promise<number> {
   let scenario = generate(seed);
   let result = await run(scenario);
   const rule = result.violations[0]?.rule;
-  if (rule !== undefined && values.shrink) {
+  if (rule !== undefined && smaller) {
     const shrunk = await shrink(scenario, rule);
     scenario = shrunk.scenario;
     result = await run(scenario);
@@ -75,7 +75,7 @@ async function many(): Promise<number> {
   if (values.json) print(JSON.stringify(result));
   else {
     const first = result.failures[0];
-    if (first !== undefined && !values['stop-at-first']) await one(first.seed);
+    if (first !== undefined && !values['stop-at-first']) await one(first.seed, true);
     const perSecond = Math.round((result.seeds / result.tookMs) * 1000);
     print(`${result.seeds} seeds, ${result.failures.length} failed, ${Math.round(result.tookMs)} ms (${perSecond} seeds/s)`);
   }
@@ -83,4 +83,4 @@ async function many(): Promise<number> {
 }
 
 if (values.help) print(usage);
-else process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed));
+else process.exitCode = values.seed === undefined ? await many() : await one(Number(values.seed), values.shrink);

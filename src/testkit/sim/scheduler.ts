@@ -39,13 +39,12 @@ export class Scheduler {
     return this.at(this.#nowMs + delayMs, run, drains);
   }
 
-  /** Runs events until `done`, until nothing is left, or until `untilMs`. */
-  async run(untilMs: number, eventsMax: number, done: () => boolean): Promise<'done' | 'idle' | 'time' | 'spin'> {
+  /** Runs events until `done` or until `untilMs`, also if nothing is left to run. */
+  async run(untilMs: number, eventsMax: number, done: () => boolean): Promise<'done' | 'time' | 'spin'> {
     await microtasks();
     while (!done()) {
       const next = this.#heap[0];
-      if (next === undefined) return 'idle';
-      if (next.atMs > untilMs) {
+      if (next === undefined || next.atMs > untilMs) {
         this.#nowMs = untilMs;
         return 'time';
       }

@@ -1,5 +1,5 @@
 import type { Rule } from '../check.js';
-import { group, overAtMs } from '../model.js';
+import { group, overAtMs, takenAway } from '../model.js';
 
 /** A wake-up, two asks and their answers on a healthy network, and what a loop needs besides. */
 function handoverMs(latencyMs: number): number {
@@ -14,10 +14,12 @@ export const prompt: Rule = {
     if (!calm) return;
     // Without places in a queue, backoff with jitter may take a little longer than a poll.
     const boundMs = handoverMs(latencyMs) + (push && queue ? 0 : pollMs * 1.5);
+    // Who waits behind a hold that was stolen from its own process asks anew only when that process hears of it.
+    const takenFrom = new Set(model.tenures.flatMap((it) => (takenAway(it) === undefined ? [] : [it.name])));
     const tenuresByName = group(model.tenures, (it) => it.name);
     for (const turn of model.turns) {
       const { requested, started, settled } = turn;
-      if (!requested.patient) continue;
+      if (!requested.patient || takenFrom.has(requested.name)) continue;
       const endMs = started?.atMs ?? settled?.atMs ?? model.history.events.at(-1)?.atMs ?? 0;
       let freeSinceMs = requested.atMs;
       for (const tenure of tenuresByName.get(requested.name) ?? []) {
