@@ -18,7 +18,9 @@ export interface Desk {
   readonly anyoneWaits: boolean;
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void;
   giveUp(caller: Caller, because: GivenUp, reason: unknown): void;
-  closedReason(): unknown;
+  /** Callers that do not queue, while their own ask is under way. */
+  readonly aside: Map<Caller, Asker>;
+  limitWait(caller: Caller): void;
 }
 
 /** `ifAvailable` and `waitMs: 0`: one try, no place in any queue. */
@@ -38,7 +40,7 @@ export function steal(desk: Desk, caller: Caller): void {
     desk.store,
     { name: desk.name, mode, ttlMs, metadata },
     {
-      once: false,
+      once: caller.settings.waitMs === 0,
       fencesWanted: () => 1,
       send: async (heir) => {
         const { ended, grant } = await backend.revoke(desk.name, { kind: 'stolen', reason, node, heir });
@@ -54,28 +56,20 @@ export function steal(desk: Desk, caller: Caller): void {
 }
 
 function ask(desk: Desk, caller: Caller, asker: Asker): void {
-  const { signal } = caller.settings;
-  if (signal !== undefined) {
-    const onAbort = () => {
-      asker.giveUp();
-      desk.giveUp(caller, 'aborted', signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    caller.stopListening = () => signal.removeEventListener('abort', onAbort);
-  }
+  desk.aside.set(caller, asker);
+  desk.limitWait(caller);
   desk.run(
     asker,
     (answer) => answered(desk, caller, answer),
-    (error) => desk.giveUp(caller, 'failed', error),
+    (error) => {
+      if (desk.aside.delete(caller)) desk.giveUp(caller, 'failed', error);
+    },
   );
 }
 
 function answered(desk: Desk, caller: Caller, answer: Answer): void {
-  if (answer.outcome === 'given-up') {
-    // By its own signal (it has been told), or because the instance is closing.
-    if (caller.settings.signal?.aborted !== true) desk.giveUp(caller, 'closed', desk.closedReason());
-    return;
-  }
+  // Not there any more: it has left and been told why.
+  if (!desk.aside.delete(caller) || answer.outcome === 'given-up') return;
   if (answer.outcome === 'refused') return notAvailable(desk, caller, describe(answer.refusal));
   // Whoever held it here has lost it, and hears so before the thief begins.
   if (caller.settings.steal) desk.servings.stolenBy(answer.grant.fences.first);

@@ -99,9 +99,10 @@ export class Emitter {
   emit<T extends LockEventType>(type: T, make: () => LockEvents[T]): void {
     if (!this.wanted(type)) return;
     const event = make();
-    for (const listener of this.#listeners.get(type) ?? []) {
+    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
       try {
-        (listener as LockListener<T>)(event);
+        const answer: unknown = (listener as (event: LockEvents[T]) => unknown)(event);
+        if (answer instanceof Promise) answer.catch((error: unknown) => this.#warn(`a listener of "${type}" rejected`, error));
       } catch (error) {
         this.#warn(`a listener of "${type}" threw; the lock is not affected`, error);
       }

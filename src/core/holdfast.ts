@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Buffer } from 'node:buffer';
 import { AcquiredLease } from './acquired.js';
 import type { Backend, LockRecord, Revocation } from './backend.js';
@@ -92,7 +93,9 @@ export class Holdfast {
       hold: { ports, emitter: this.#emitter, keeper: new Keeper(backend, ports, callTimeoutMs), clientId },
       emitter: this.#emitter,
       clientId,
-      onIdle: (queue) => void this.#queues.delete(queue.name.encoded),
+      onIdle: (queue) => {
+        if (this.#queues.get(queue.name.encoded) === queue) this.#queues.delete(queue.name.encoded);
+      },
     };
   }
 
@@ -115,22 +118,28 @@ export class Holdfast {
     const callback = toCallback<T>(args.length > 2 ? args[2] : args[1]);
     const request = this.#parse(text, options);
     const { path, done } = this.#enterPath(request, request.settings.reentry === 'refuse');
+    // Another caller's turn ends before this one begins: without this, the callback would run in that one's async context.
+    // Manual: nothing to destroy, and no finalizer to register, which would cost more than the whole turn.
+    const context = new AsyncResource('HoldfastRequest', { requireManualDestroy: true });
     return new Promise<T>((resolve, reject) => {
       let settle = () => reject(new Error('unreachable: the work has not ended'));
       this.#enter(request, {
         begin: async (turn) => {
           try {
-            const value = await this.#paths.run(path, () => callback(turn));
+            path.running = true;
+            path.holds = turn !== null;
+            const value = await context.runInAsyncScope(() => this.#paths.run(path, () => callback(turn)));
             settle = () => resolve(value);
           } catch (error) {
             settle = () => reject(error);
           } finally {
-            path.live = false;
+            path.holds = false;
+            path.running = false;
             done();
           }
         },
         lost: (error) => {
-          path.live = false;
+          path.holds = false;
           reject(domException('AbortError', error));
         },
         fail: (reason) => {
@@ -176,7 +185,7 @@ export class Holdfast {
    */
   async acquire(name: string, options?: AcquireOptions): Promise<HeldLease> {
     const request = this.#parseForAcquire(name, options);
-    const { path, done } = this.#enterPath(request, !request.settings.steal);
+    const { done } = this.#enterPath(request, !request.settings.steal);
     return new Promise<HeldLease>((resolve, reject) => {
       let lease: AcquiredLease | undefined;
       this.#enter(request, {
@@ -184,7 +193,6 @@ export class Holdfast {
           new Promise<void>((workDone) => {
             const finish = () => {
               this.#acquired.delete(finish);
-              path.live = false;
               done();
               workDone();
             };
@@ -329,7 +337,15 @@ export class Holdfast {
     const nested = this.#paths.current() !== undefined;
     const wantsStack = this.#emitter.wanted('deadlock-suspected');
     const stack = wantsStack ? (new Error(`request of "${name.text}"`).stack ?? '') : '';
-    const path: Path = { name, mode: settings.mode, instance: this.#paths, stack, parent: this.#paths.parent(), live: true };
+    const path: Path = {
+      name,
+      mode: settings.mode,
+      instance: this.#paths,
+      stack,
+      parent: this.#paths.parent(),
+      holds: false,
+      running: false,
+    };
     if (!nested) return { path, done: () => undefined };
     const outer = settings.steal || settings.ifAvailable ? undefined : this.#paths.reentered(name, settings.mode);
     if (outer !== undefined) {

@@ -7,6 +7,8 @@ import { limits } from './limits.js';
 /** A hold, as the keeper sees it. */
 export interface Kept {
   readonly held: Held;
+  /** What the store last promised, which may be less than was asked for. */
+  readonly ttlMs: number;
   /** Kept by the keeper: under which moments this hold stands in its agendas. */
   renewalDueMs: number;
   deadlineDueMs: number;
@@ -69,20 +71,36 @@ export class Keeper {
 
   /** The regular renewal after a third of the TTL; after failures sooner, with backoff. */
   scheduleRenewal(hold: Kept, afterFailures: number): void {
-    const periodMs = hold.held.ttlMs * limits.renewAfterRatio;
+    const periodMs = hold.ttlMs * limits.renewAfterRatio;
     const nowMs = this.#ports.now().monotonicMs;
     const dueMs =
       afterFailures === 0
         ? this.#alignedMs(nowMs + periodMs, periodMs * limits.renewWindowRatio)
-        : nowMs + backoffMs(afterFailures, Math.min(limits.renewRetryMsMin, periodMs), periodMs, this.#ports.random());
+        : this.#retryMs(nowMs, afterFailures, periodMs);
     hold.renewalDueMs = dueMs;
     this.#enter(this.#renewals, dueMs, hold);
+    this.#bringForward(hold);
+  }
+
+  /** All that failed together is sent again together: a store that comes back gets batches, not a call per hold. */
+  #retryMs(nowMs: number, failures: number, periodMs: number): number {
+    const minMs = Math.min(limits.renewRetryMsMin, periodMs);
+    const pauseMs = backoffMs(failures, minMs, periodMs, this.#phase);
+    return this.#alignedMs(nowMs + pauseMs, Math.min(pauseMs / 2, periodMs * limits.renewWindowRatio));
   }
 
   /** Rounds down to the window's grid: holds with the same TTL meet in the same moment. */
   #alignedMs(dueMs: number, windowMs: number): number {
     const offset = this.#phase * windowMs;
     return Math.floor((dueMs - offset) / windowMs) * windowMs + offset;
+  }
+
+  /** The store may renew for less than before: then the old entry would be too late. */
+  #bringForward(hold: Kept): void {
+    const now = this.#ports.now();
+    if (!(now.monotonicMs + hold.remainingMs(now) - timerSlackMs < hold.deadlineDueMs)) return;
+    remove(this.#deadlines, hold.deadlineDueMs, hold);
+    this.#scheduleDeadline(hold);
   }
 
   #scheduleDeadline(hold: Kept): void {
@@ -137,7 +155,7 @@ export class Keeper {
     withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
       (answers) => {
         holds.forEach((hold, i) => {
-          hold.renewalAnswered(answers[i] ?? unknown(new Error('the store answered for fewer holds than it was asked')));
+          hold.renewalAnswered(wellFormed(answers?.[i]));
         });
       },
       (error: unknown) => {
@@ -145,6 +163,13 @@ export class Keeper {
       },
     );
   }
+}
+
+/** A store's bug must not end the watch over the other holds of the batch. */
+function wellFormed(answer: Renewal | undefined): Renewal {
+  const known =
+    answer?.outcome === 'renewed' ? answer.ttlMs > 0 : ['gone', 'not-yours', 'unknown'].includes(String(answer?.outcome));
+  return known ? (answer as Renewal) : unknown(new Error('the store gave no legal answer for this hold'));
 }
 
 function unknown(cause: unknown): Renewal {

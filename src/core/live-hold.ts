@@ -26,6 +26,7 @@ export class LiveHold implements Kept {
   readonly grant: Grant;
   readonly metadata: Metadata;
   readonly sentAt: Instant;
+  ttlMs: number;
   renewalDueMs = Number.NaN;
   deadlineDueMs = Number.NaN;
   readonly #context: HoldContext;
@@ -36,6 +37,7 @@ export class LiveHold implements Kept {
   constructor(context: HoldContext, start: HoldStart, onLoss: (loss: Loss) => void) {
     this.held = start.held;
     this.grant = start.grant;
+    this.ttlMs = Math.min(start.held.ttlMs, start.grant.ttlMs);
     this.metadata = start.metadata;
     this.sentAt = start.sentAt;
     this.#context = context;
@@ -69,6 +71,7 @@ export class LiveHold implements Kept {
   }
 
   renewalAnswered(answer: Renewal): void {
+    if (answer.outcome === 'renewed') this.ttlMs = Math.min(this.held.ttlMs, answer.ttlMs);
     this.#dispatch({ type: 'renewal-answered', answer, now: this.#context.ports.now() });
   }
 

@@ -10,9 +10,11 @@ export interface Path {
   readonly instance: Paths;
   /** Where the request was made. */
   readonly stack: string;
-  readonly parent: Path | undefined;
+  parent: Path | undefined;
+  /** Whether it holds the name: false for `null` of `ifAvailable`, and after a loss. */
+  holds: boolean;
   /** False once the callback is over: async work that outlives it holds nothing. */
-  live: boolean;
+  running: boolean;
 }
 
 export interface Suspicion {
@@ -42,7 +44,10 @@ const innermost = new AsyncLocalStorage<Path>();
 export class Paths {
   /** The innermost path of any instance: what runs inside hangs below it. */
   parent(): Path | undefined {
-    return innermost.getStore();
+    const nearest = nearestRunning(innermost.getStore());
+    // Cut out those that are over, or a loop that asks from inside its own callback would grow a chain for ever.
+    for (let path = nearest; path !== undefined; path = path.parent) path.parent = nearestRunning(path.parent);
+    return nearest;
   }
 
   /** held → asked for, among paths that live. */
@@ -59,13 +64,14 @@ export class Paths {
 
   #nextLiving(path: Path | undefined): Path | undefined {
     let next = path;
-    while (next !== undefined && !(next.live && next.instance === this)) next = next.parent;
+    while (next !== undefined && !(next.running && next.instance === this)) next = next.parent;
     return next;
   }
 
   /** The living path of this context that waiting for `name` would wait for. Shared inside shared is no conflict. */
   reentered(name: LockName, mode: Mode): Path | undefined {
     for (let path = this.current(); path !== undefined; path = this.#nextLiving(path.parent)) {
+      if (!path.holds) continue;
       const both = path.mode === 'shared' && mode === 'shared';
       if (path.name.encoded === name.encoded && !both) return path;
     }
@@ -77,7 +83,7 @@ export class Paths {
     const from: string[] = [];
     let suspicion: Suspicion | undefined;
     for (let path = this.current(); path !== undefined; path = this.#nextLiving(path.parent)) {
-      if (path.name.encoded === name.encoded) continue;
+      if (!path.holds || path.name.encoded === name.encoded) continue;
       suspicion ??= this.#contradiction(name.encoded, path.name.encoded);
       from.push(path.name.encoded);
       this.#add(path.name.encoded, name, stack);
@@ -124,4 +130,10 @@ export class Paths {
     edges.delete(asked);
     if (edges.size === 0) this.#order.delete(held);
   }
+}
+
+function nearestRunning(path: Path | undefined): Path | undefined {
+  let next = path;
+  while (next !== undefined && !next.running) next = next.parent;
+  return next;
 }

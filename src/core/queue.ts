@@ -36,8 +36,8 @@ export class NameQueue implements Desk {
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
   readonly #running = new Set<Asker>();
+  readonly aside = new Map<Caller, Asker>();
   #stopWatching: (() => void) | undefined;
-  #closedBecause: (() => HoldfastError) | undefined;
   readonly #whenIdle: (() => void)[] = [];
 
   constructor(name: LockName, context: QueueContext) {
@@ -73,7 +73,7 @@ export class NameQueue implements Desk {
 
   /** Callers without a turn, in order. */
   get waiting(): Caller[] {
-    return [...this.servings.unserved, ...this.#waiting];
+    return [...this.servings.unserved, ...this.#waiting, ...this.aside.keys()];
   }
 
   enter(caller: Caller): void {
@@ -92,13 +92,12 @@ export class NameQueue implements Desk {
       return;
     }
     this.#waiting.add(caller);
-    this.#limitWait(caller);
+    this.limitWait(caller);
     this.#pump();
   }
 
   /** Nobody waits here any more. Turns that have begun go on. */
   rejectWaiting(reason: () => HoldfastError): void {
-    this.#closedBecause = reason;
     for (const caller of this.waiting) this.#leave(caller, 'closed', reason());
     for (const asker of this.#running) asker.giveUp();
     this.#pump();
@@ -112,22 +111,23 @@ export class NameQueue implements Desk {
     });
   }
 
-  #limitWait(caller: Caller): void {
+  limitWait(caller: Caller): void {
     const { signal, waitMs } = caller.settings;
     if (signal !== undefined) {
       const onAbort = () => this.#leave(caller, 'aborted', signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
       caller.stopListening = () => signal.removeEventListener('abort', onAbort);
     }
-    if (waitMs !== undefined) {
+    // With 0 there is one try, and its own deadline ends it.
+    if (waitMs !== undefined && waitMs > 0) {
       caller.waitTimer = this.#context.store.ports.timer(waitMs, () =>
-        this.#leave(caller, 'timed-out', this.#timeoutError(waitMs)),
+        this.#leave(caller, 'timed-out', this.#timeoutError(caller, waitMs)),
       );
     }
   }
 
-  #timeoutError(waitMs: number): HoldfastError {
-    const failure = this.#asker?.failure;
+  #timeoutError(caller: Caller, waitMs: number): HoldfastError {
+    const failure = (this.aside.get(caller) ?? this.#asker)?.failure;
     const lock = this.name.text;
     if (failure !== undefined) {
       const detail = failure instanceof Error ? failure.message : String(failure);
@@ -142,7 +142,8 @@ export class NameQueue implements Desk {
   }
 
   #leave(caller: Caller, because: GivenUp, reason: unknown): void {
-    const found = this.#waiting.delete(caller) || this.servings.withdraw(caller);
+    this.aside.get(caller)?.giveUp();
+    const found = this.aside.delete(caller) || this.#waiting.delete(caller) || this.servings.withdraw(caller);
     if (!found) return;
     this.giveUp(caller, because, reason);
     this.#pump();
@@ -225,10 +226,6 @@ export class NameQueue implements Desk {
     this.#pump();
   }
 
-  closedReason(): unknown {
-    return this.#closedBecause?.();
-  }
-
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
     this.#running.add(asker);
     // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
@@ -239,7 +236,9 @@ export class NameQueue implements Desk {
         this.#idle();
       };
     };
-    asker.run().then(over(answered), over(failed));
+    // Given up between the store's yes and this step: the grant is being abandoned and must serve nobody.
+    const stillWanted = (answer: Answer) => answered(asker.givenUp ? { outcome: 'given-up' } : answer);
+    asker.run().then(over(stillWanted), over(failed));
   }
 
   /** True if listening has only begun now. It goes on until the queue is idle, so that a busy name costs nothing more. */

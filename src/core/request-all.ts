@@ -1,6 +1,7 @@
 import { elapsedMs, type Ports } from './clock.js';
+import { LeaseLostError } from './errors.js';
 import type { Lease } from './lease.js';
-import type { RequestOptions } from './options.js';
+import { domException, type RequestOptions } from './options.js';
 
 /** Leases in the order in which their names were given, and a signal that aborts with the first loss. */
 export interface LeaseSet extends ReadonlyArray<Lease> {
@@ -27,29 +28,42 @@ export function requestInOrder<T>(
   const startedAt = ports.now();
   const taken = new Map<string, Lease>();
   let work: Promise<T> | undefined;
+  let ended = false;
 
   const run = (leases: LeaseSet | null): Promise<T> => {
-    work = (async () => callback(leases))();
+    work = (async () => callback(leases))().finally(() => {
+      ended = true;
+    });
     return work;
   };
 
   const remaining = (): RequestOptions => {
-    if (waitMs === undefined || waitMs === 0 || options.ifAvailable === true) return options;
+    if (options.ifAvailable === true || options.steal === true) return options;
+    // A loss of one that is taken ends the wait for the next.
+    const signals = [...taken.values()].map((lease) => lease.signal);
+    if (options.signal !== undefined) signals.push(options.signal);
+    const signal = signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
+    if (waitMs === undefined || waitMs === 0) return { ...options, ...signal };
     // Never 0 by the passing of time: that would mean "try once" instead of "too late".
-    return { ...options, waitMs: Math.max(1, waitMs - elapsedMs(startedAt, ports.now())) };
+    return { ...options, ...signal, waitMs: Math.max(1, waitMs - elapsedMs(startedAt, ports.now())) };
   };
 
   return new Promise<T>((resolve, reject) => {
     const take = async (index: number): Promise<T> => {
       const name = sorted[index];
-      if (name === undefined) return run(leaseSet(names, taken));
+      if (name === undefined) {
+        // One of them may have been lost while the others were waited for.
+        for (const lease of taken.values()) lease.assertHeld();
+        return run(leaseSet(names, taken));
+      }
       return locks.request(name, remaining(), async (lease) => {
         if (lease === null) return unavailable as T;
         taken.set(name, lease);
         try {
           return await take(index + 1);
         } catch (error) {
-          reject(error);
+          // A loss rejects at once; the work's own error, when everything has been given back.
+          if (!ended) reject(error instanceof LeaseLostError ? domException('AbortError', error) : error);
           throw error;
         } finally {
           await Promise.allSettled([work]);

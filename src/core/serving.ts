@@ -30,6 +30,8 @@ export class Serving {
   #nextFence = 0n;
   #lastFence = 0n;
   #over = false;
+  /** `#end` is at work: it finishes by itself, also when it finds the hold lost. */
+  #ending = false;
 
   constructor(context: ServingContext) {
     this.#context = context;
@@ -61,7 +63,7 @@ export class Serving {
     this.#batch = [];
     this.#context.onLoss(unserved);
     // Lost between two turns: no work is running that would end it.
-    if (this.turns.size === 0) this.#finish(undefined, undefined);
+    if (this.turns.size === 0 && !this.#ending) this.#finish(undefined, undefined);
   }
 
   #beginNext(): void {
@@ -100,7 +102,9 @@ export class Serving {
     this.turns.delete(turn);
     const caller = this.#callers.get(turn);
     this.#callers.delete(turn);
+    this.#ending = true;
     this.#beginNext();
+    this.#ending = false;
     if (this.turns.size > 0) {
       this.#endIfUnused();
       caller?.actions.over();

@@ -80,6 +80,10 @@ export class Asker {
     this.#endPause?.();
   }
 
+  get givenUp(): boolean {
+    return this.#givenUp;
+  }
+
   /** Nobody wants it any more. */
   giveUp(): void {
     if (this.#givenUp) return;
