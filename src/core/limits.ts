@@ -54,18 +54,31 @@ export const limits = {
   pollMsMax: 1_000,
   /** Shortest pause between two tries of one ask, whatever the store advises: nothing may spin. */
   retryMsMin: 5,
+  /**
+   * Tries of one ask in a row that wake-ups may bring forward at once; after them `retryMsMin` is kept. Enough for a name
+   * that changes hands every few milliseconds, and a store that wakes its waiters with every ask cannot make them spin.
+   */
+  wokenTriesMax: 8,
   /** First pause after a failed call; doubles with jitter up to `backoffMsMax`. */
   backoffMsMin: 10,
   backoffMsMax: 1_000,
   /** How long an ask goes on through an unavailable store before it gives up, if `waitMs` does not end it first. */
   unavailableMsMax: 10_000,
 
-  /** How long the head of a queue may take to claim its turn before the next one is served. */
-  claimMs: 1_000,
-  /** A place in a queue that was not asked for again for this long is forgotten (five missed polls). */
-  placeMs: 5_000,
+  /** How long the head of a queue may take to claim its turn before the next one is served: two polls, so that one lost wake-up costs no place. */
+  claimMs: 2_000,
+  /** A place in a queue that was not asked for again for this long is forgotten. Only to tidy up: what it costs is bounded by `claimMs`. */
+  placeMs: 20_000,
   /** How long an abandoned owner is remembered, so that its ask cannot take effect when it arrives late. */
   tombstoneMs: 60_000,
+
+  /** Releases and withdrawals that are tried again at the same time: what comes back must not be met by more calls than this. */
+  backgroundMax: 1_000,
+  /** They come less often the longer they can matter: the pause grows to this share of that time, and to `backgroundPauseMsMax`. */
+  backgroundPauseRatio: 0.1,
+  backgroundPauseMsMax: 30_000,
+  /** A process that has nothing else to do ends after this time, although something may still be held until its TTL is over. */
+  backgroundAliveMs: 30_000,
 
   /** Encoded `metadata` of one ask: it is stored with every hold and shown in tables. */
   metadataBytesMax: 1_024,

@@ -150,7 +150,7 @@ const bad: Record<string, { promises?: Promises; lines: readonly Line[] }> = {
       [1, minted('x', 1n, 1_001)],
       [2, answered('x', 'granted', 2, 'acquire')],
       [2, started('x', 1n)],
-      [900, { type: 'extended', name: 'a', owner: 'x', untilMs: 1_900 }],
+      [900, { type: 'extended', name: 'a', owner: 'x', untilMs: 1_900, copy: false }],
       [1_200, answered('x', 'renewed', 310)],
       [1_201, touched('x')],
     ],
@@ -181,7 +181,7 @@ const bad: Record<string, { promises?: Promises; lines: readonly Line[] }> = {
     lines: [
       [1, minted('x', 1n, 1_001)],
       [2, ended('x')],
-      [3, { type: 'extended', name: 'a', owner: 'x', untilMs: 1_003 }],
+      [3, { type: 'extended', name: 'a', owner: 'x', untilMs: 1_003, copy: false }],
     ],
   },
   sink: {

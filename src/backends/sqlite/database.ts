@@ -15,6 +15,8 @@ export class Database {
   readonly #connection: Connection;
   readonly #statements = new Map<string, Prepared>();
   #looking = false;
+  /** Whether what is being looked at wanted to write. */
+  #wouldWrite = false;
   readonly #identity: string;
   #checkedAtMs = performance.now();
 
@@ -44,10 +46,12 @@ export class Database {
     return new Database(path, connection);
   }
 
-  /** @throws WouldWrite inside `look` */
   run(sql: string, bound: Bound): number {
-    if (this.#looking) throw new WouldWrite();
     const prepared = this.#prepared(sql);
+    if (this.#looking) {
+      this.#wouldWrite = true;
+      return 1;
+    }
     return Number(this.#try(sql, () => prepared.statement.run(...prepared.values(bound))).changes);
   }
 
@@ -62,16 +66,19 @@ export class Database {
   }
 
   /**
-   * Does something that usually changes nothing, as one snapshot and without the write lock, for which others would wait.
-   * Undefined: it wanted to write; nothing has happened.
+   * Does something that may change nothing, as one snapshot and without the write lock, for which others would wait.
+   * Undefined: it wanted to write; nothing has happened, but every statement is prepared and every function compiled.
    */
   look<T>(work: () => T): T | undefined {
     this.exec('BEGIN');
     this.#looking = true;
+    this.#wouldWrite = false;
     try {
-      return work();
+      const value = work();
+      return this.#wouldWrite ? undefined : value;
     } catch (error) {
-      if (error instanceof WouldWrite) return undefined;
+      // What follows a write that did not happen says nothing.
+      if (this.#wouldWrite) return undefined;
       throw error;
     } finally {
       this.#looking = false;
@@ -132,9 +139,6 @@ function prepare(connection: Connection, sql: string): Prepared {
   });
   return { statement: connection.prepare(text), values: (bound) => names.map((name) => bound[name] ?? null) };
 }
-
-/** Thrown inside `look` where the work would have to write. */
-class WouldWrite extends Error {}
 
 /**
  * For the owner only: it holds the secrets that prove holds. An existing file is not touched, because closing any

@@ -58,6 +58,8 @@ class SqliteBackend implements Backend {
   #read: { readonly here: Here; readonly quick: Quick } | undefined;
   // Random, so that many short-lived processes sweep as often as one long-lived does.
   #untilSweep = Math.floor(Math.random() * sweepEvery);
+  /** How many of the next calls may meet code that was never run. */
+  #coldCalls = 8;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -68,9 +70,13 @@ class SqliteBackend implements Backend {
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     const { here, quick } = this.#whereabouts();
+    const { placed, rung } = this.#watching.standing(ask.name.encoded, ask.owner);
+    const cold = this.#isCold();
     const answer = await this.#run<Grant | Refusal>({
-      look: this.#watching.isPoll(ask.name.encoded, ask.owner),
-      quick: (db) => quick.acquire(db, ask),
+      look: cold || (placed && !rung),
+      urgent: placed && rung,
+      // Whoever has a place finds the lock taken, or itself in the queue.
+      quick: (db) => (cold || placed ? undefined : quick.acquire(db, ask)),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });
     if (ask.enqueue)
@@ -81,6 +87,7 @@ class SqliteBackend implements Backend {
   async renew(holds: readonly Held[]) {
     const { here, quick } = this.#whereabouts();
     return this.#run({
+      urgent: true,
       full: (db, after) => {
         const now = here.clock.nowMs();
         return holds.map((held) => quick.renew(db, held, now) ?? store.renew(new Context(here, db, after), held));
@@ -90,8 +97,11 @@ class SqliteBackend implements Backend {
 
   async release(held: Held) {
     const { here, quick } = this.#whereabouts();
+    const cold = this.#isCold();
     return this.#run<'released' | 'absent' | 'not-owner'>({
-      quick: (db) => quick.release(db, held),
+      look: cold,
+      urgent: true,
+      quick: (db) => (cold ? undefined : quick.release(db, held)),
       full: (db, after) => store.release(new Context(here, db, after), held),
     });
   }
@@ -99,7 +109,7 @@ class SqliteBackend implements Backend {
   async abandon(ask: Ask) {
     const { here } = this.#whereabouts();
     this.#watching.placed(ask.name.encoded, ask.owner, false);
-    await this.#run({ full: (db, after) => store.abandon(new Context(here, db, after), ask) });
+    await this.#run({ look: this.#isCold(), full: (db, after) => store.abandon(new Context(here, db, after), ask) });
   }
 
   watch(name: LockName, wake: () => void): Stop {
@@ -129,6 +139,15 @@ class SqliteBackend implements Backend {
     this.#watching.close();
     await this.#session.close();
     this.#bell.close();
+  }
+
+  /**
+   * The first calls of a process compile what they run. When a crowd of processes starts at once, one that does so with
+   * the write lock in its hands, and loses its core to the others, keeps all of them waiting.
+   */
+  #isCold(): boolean {
+    if (this.#coldCalls > 0) this.#coldCalls -= 1;
+    return this.#coldCalls > 0;
   }
 
   #run<T>(work: Work<T>): Promise<T> {

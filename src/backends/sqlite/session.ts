@@ -9,8 +9,10 @@ import { rollback } from './schema.js';
 export interface Work<T> {
   /** The common case in one statement; undefined where it does not apply, and nothing was changed. */
   readonly quick?: (db: Database) => T | undefined;
-  /** `full` will probably change nothing: it is tried without the write lock first. */
+  /** `full` is done without the write lock first: it will probably change nothing, or its code is cold. */
   readonly look?: boolean;
+  /** A lease hangs on it, or others wait for it: not to be put off behind a crowd of newcomers. */
+  readonly urgent?: boolean;
   /** Inside a transaction that may write. */
   readonly full: (db: Database, after: AfterCommit) => T;
 }
@@ -28,7 +30,8 @@ interface Job {
 /** Bounds how long one transaction keeps other processes, and our event loop, waiting. */
 const batchMax = 128;
 /** Longest pause between two tries of a busy database. */
-const pauseMsMax = 400;
+const pauseMsMax = 1_000;
+const urgentPauseMsMax = 25;
 
 /**
  * All use of one database file by one backend. What is asked for in the same tick is done in one transaction. A busy
@@ -104,7 +107,7 @@ export class Session {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
       const { work } = only;
-      const value = work.look === true ? db.look(() => work.full(db, unexpected)) : quickly(db, work);
+      const value = quickly(db, work) ?? (work.look === true ? db.look(() => work.full(db, ignore)) : undefined);
       if (value !== undefined) return [() => only.resolve(value)];
     }
     const effects: (() => void)[] = [];
@@ -158,15 +161,14 @@ export class Session {
    */
   #pause(): void {
     this.#tries += 1;
+    const maxMs = this.#queue.some(({ work }) => work.urgent) ? urgentPauseMsMax : pauseMsMax;
     if (this.#tries === 1) setImmediate(() => this.#drain());
-    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(pauseMsMax, 2 ** this.#tries));
+    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(maxMs, 2 ** this.#tries));
   }
 }
 
 /** What is to be done after a commit follows from a change, and `look` makes none. */
-function unexpected(): never {
-  throw new Error('unreachable: an effect without a change');
-}
+function ignore(): void {}
 
 function quickly<T>(db: Database, work: Work<T>): T | undefined {
   try {

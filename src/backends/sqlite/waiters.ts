@@ -43,8 +43,8 @@ const selectWatchers = `
 
 /** Larger than any place. */
 const lastPlace = Number.MAX_SAFE_INTEGER;
-/** A place that was asked for again is written down only this often: most polls then change nothing. */
-const refreshMs = 1_500;
+/** A place that was asked for again is written down only this often: a crowd that waits must not write all the time. */
+const refreshMs = limits.placeMs / 3;
 
 export interface Position {
   /** Owners in front that the ask has to wait for. Empty where only their number was asked for. */

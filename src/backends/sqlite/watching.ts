@@ -39,9 +39,9 @@ export class Watching {
     }
   }
 
-  /** Whether this ask has a place and nothing has woken it: it will most likely find everything as it was. */
-  isPoll(name: string, owner: string): boolean {
-    return !this.#rung.delete(name) && this.#placed.get(name)?.has(owner) === true;
+  /** Whether this ask has a place, and whether the bell rang since it was last asked for: without, it is most likely as it was. */
+  standing(name: string, owner: string): { placed: boolean; rung: boolean } {
+    return { placed: this.#placed.get(name)?.has(owner) === true, rung: this.#rung.delete(name) };
   }
 
   watch(name: string, wake: () => void): Stop {

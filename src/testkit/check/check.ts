@@ -1,5 +1,5 @@
 import type { History } from './history.js';
-import { type Model, readHistory } from './model.js';
+import { readHistory } from './model.js';
 import { rules } from './rules/index.js';
 
 /** Something that must never happen, and did. */
@@ -8,14 +8,6 @@ export interface Violation {
   readonly what: string;
   /** Where in the history it shows. */
   readonly index: number;
-}
-
-/** One promise: finds every place where a history breaks it. */
-export interface Rule {
-  readonly name: string;
-  /** The promise, in a sentence. */
-  readonly promise: string;
-  readonly find: (model: Model) => Iterable<{ readonly index: number; readonly what: string }>;
 }
 
 /** Judges a history. Pure: neither clock nor store is asked, only what was written down. */

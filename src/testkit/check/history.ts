@@ -73,7 +73,7 @@ export type Happening =
       /** The request was a copy of one that the client library had sent again since. */
       readonly copy: boolean;
     }
-  | { readonly type: 'extended'; readonly name: string; readonly owner: string; readonly untilMs: number }
+  | { readonly type: 'extended'; readonly name: string; readonly owner: string; readonly untilMs: number; readonly copy: boolean }
   | {
       readonly type: 'ended';
       readonly name: string;

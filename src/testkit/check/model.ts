@@ -14,7 +14,7 @@ export interface Tenure {
   readonly ttlMs: number;
   readonly minted: Of<'minted'>;
   /** When the store would have let it go, as it stood from that event on. */
-  readonly until: { readonly index: number; readonly untilMs: number }[];
+  readonly until: { readonly index: number; readonly untilMs: number; readonly copy: boolean }[];
   /** Ended on request, before it ran out. */
   ended: Of<'ended'> | undefined;
 }

@@ -192,7 +192,7 @@ export class SimServer {
     const known = this.#known.get(held.owner);
     const untilMs = this.#untilMs(ttlMs);
     if (known !== undefined) known.untilMs = untilMs;
-    this.#recorder.add({ type: 'extended', name: held.name.text, owner: held.owner, untilMs });
+    this.#recorder.add({ type: 'extended', name: held.name.text, owner: held.owner, untilMs, copy: this.copying });
   }
 
   #ended(owner: string, by: 'released' | 'abandoned' | 'revoked' | 'stolen'): void {

@@ -14,7 +14,7 @@ interface Member {
   readonly plan: ProcessPlan;
   readonly process: SimProcess;
   readonly locks: Holdfast;
-  closing: boolean;
+  closed: Promise<void> | undefined;
 }
 
 /** All processes, the store, and what lies between them. */
@@ -49,7 +49,7 @@ export class World {
     const process = new SimProcess(name, { scheduler, dice: this.#dice, recorder }, plan);
     const backend = new SimBackend(process, { network, server, recorder }, this.#scenario.store);
     const locks = new Holdfast(backend, { callTimeoutMs: plan.callTimeoutMs }, process.ports);
-    const member: Member = { plan, process, locks, closing: false };
+    const member: Member = { plan, process, locks, closed: undefined };
     this.members.set(plan.name, member);
     plan.callers.forEach((_, caller) => {
       void this.#runCaller(member, caller);
@@ -69,9 +69,12 @@ export class World {
     this.busy -= member.plan.callers.filter((_, caller) => !this.#finished(member.plan, caller)).length;
   }
 
-  async close(member: Member): Promise<void> {
-    if (member.closing) return;
-    member.closing = true;
+  close(member: Member): Promise<void> {
+    member.closed ??= this.#close(member);
+    return member.closed;
+  }
+
+  async #close(member: Member): Promise<void> {
     const process = member.process.name;
     this.recorder.add({ type: 'closing', process });
     await member.locks.close();

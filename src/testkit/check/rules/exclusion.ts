@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { conflict, group, takenAway, type Turn, untilMsAt } from '../model.js';
 
 /** From its first to its last successful touch, a lease was believed in. What was stolen or revoked ends there. */

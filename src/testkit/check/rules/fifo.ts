@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { conflict, group, type Model, takenAway } from '../model.js';
 
 function undisturbed(model: Model): boolean {

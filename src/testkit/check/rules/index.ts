@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { callbacks } from './callbacks.js';
 import { exclusion, earlyGrant } from './exclusion.js';
 import { fenceOrder, fenceOwnership, fenceUnique } from './fences.js';

@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 
 export const lateYes: Rule = {
   name: 'late-yes',

@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { type Model, overAtMs, type Tenure } from '../model.js';
 
 /** A hold must outlive any trouble that was over when this share of its TTL was left. */
@@ -34,6 +34,8 @@ export const leftToExpire: Rule = {
       if (tenure.ended !== undefined || atMs > lastMs || (model.diedAtMs.get(tenure.process) ?? atMs) < atMs) continue;
       // Still being asked for or given back when it ran out: late for a reason, not forgotten.
       if (told.has(tenure.owner) || (lastSentMs.get(tenure.owner) ?? 0) > atMs) continue;
+      // Given back in vain while it lasted, then prolonged by a renewal that had been on its way all the time.
+      if (tenure.until.at(-1)?.copy === true) continue;
       if (excused(model, tenure, atMs) || strayCopy(model, tenure)) continue;
       yield { index: tenure.minted.index, what: `${tenure.owner} left ${tenure.name} in the store until it expired` };
     }

@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { group, overAtMs, takenAway } from '../model.js';
 
 /** A wake-up, two asks and their answers on a healthy network, and what a loop needs besides. */

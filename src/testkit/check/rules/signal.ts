@@ -1,5 +1,5 @@
 import { limits } from '../../../core/limits.js';
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { takenAway, untilMsAt } from '../model.js';
 
 const standstills: ReadonlySet<string> = new Set(['pause', 'suspend', 'freeze']);

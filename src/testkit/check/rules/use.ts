@@ -1,4 +1,4 @@
-import type { Rule } from '../check.js';
+import type { Rule } from '../rule.js';
 import { takenAway, untilMsAt } from '../model.js';
 
 export const useWithoutHold: Rule = {
