@@ -47,6 +47,8 @@ export class Context {
     if (boot !== this.boot) return true;
     if (writtenMs <= this.nowMs + aheadMsMax) return false;
     if (!this.here.clock.named) return true;
+    // Our own reading may be old by now: on a crowded machine a process can lose its core for seconds.
+    if (writtenMs <= this.here.clock.nowMs() + aheadMsMax) return false;
     throw new NotSupportedError(
       `the lock ${JSON.stringify(decodeName(name))} in ${basename(this.here.path)} was written at an uptime of ${Math.round(writtenMs / 1_000)} s, but this process is shown ${Math.round(this.nowMs / 1_000)} s: one of the two sees another uptime than the machine's (a container with its own /proc/uptime); give both the machine's, or use another backend for ${this.here.path}`,
       { lock: decodeName(name) },
