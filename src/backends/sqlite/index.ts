@@ -58,6 +58,7 @@ class SqliteBackend implements Backend {
   #read: { readonly here: Here; readonly quick: Quick } | undefined;
   // Random, so that many short-lived processes sweep as often as one long-lived does.
   #untilSweep = Math.floor(Math.random() * sweepEvery);
+  readonly #contended = new Contended();
   /** How many of the next calls may meet code that was never run. */
   #coldCalls = 8;
 
@@ -76,9 +77,10 @@ class SqliteBackend implements Backend {
       look: cold || (placed && !rung),
       urgent: placed && rung,
       // Whoever has a place finds the lock taken, or itself in the queue.
-      quick: (db) => (cold || placed ? undefined : quick.acquire(db, ask)),
+      quick: (db) => (cold || placed || this.#contended.has(ask.name.encoded) ? undefined : quick.acquire(db, ask)),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });
+    if (answer.outcome === 'refused') this.#contended.add(ask.name.encoded);
     if (ask.enqueue)
       this.#watching.placed(ask.name.encoded, ask.owner, answer.outcome === 'refused' && answer.because !== 'abandoned');
     return answer;
@@ -101,7 +103,7 @@ class SqliteBackend implements Backend {
     return this.#run<'released' | 'absent' | 'not-owner'>({
       look: cold,
       urgent: true,
-      quick: (db) => (cold ? undefined : quick.release(db, held)),
+      quick: (db) => (cold || this.#contended.has(held.name.encoded) ? undefined : quick.release(db, held)),
       full: (db, after) => store.release(new Context(here, db, after), held),
     });
   }
@@ -180,6 +182,28 @@ class SqliteBackend implements Backend {
     };
     this.#read = { here, quick: new Quick(clock) };
     return this.#read;
+  }
+}
+
+/** How long a name that was taken is expected to have others who want it. */
+const contendedMs = 250;
+const contendedNamesMax = 1_000;
+
+/** Names for which the one-statement ways are most likely in vain, and would only take the write lock once more. */
+class Contended {
+  readonly #untilMs = new Map<string, number>();
+
+  add(name: string): void {
+    if (this.#untilMs.size >= contendedNamesMax) this.#untilMs.clear();
+    this.#untilMs.set(name, performance.now() + contendedMs);
+  }
+
+  has(name: string): boolean {
+    const untilMs = this.#untilMs.get(name);
+    if (untilMs === undefined) return false;
+    if (untilMs > performance.now()) return true;
+    this.#untilMs.delete(name);
+    return false;
   }
 }
 

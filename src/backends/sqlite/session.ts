@@ -32,6 +32,7 @@ const batchMax = 128;
 /** Longest pause between two tries of a busy database. */
 const pauseMsMax = 1_000;
 const urgentPauseMsMax = 25;
+const urgentTriesAtOnce = 20;
 
 /**
  * All use of one database file by one backend. What is asked for in the same tick is done in one transaction. A busy
@@ -156,14 +157,19 @@ export class Session {
   }
 
   /**
-   * A commit of another process takes well under a millisecond, so the first try follows at once. Where that fails, many
-   * want to write, or the writer lost its core: the more there are, the less each may take of what it needs to go on.
+   * A commit of another process takes well under a millisecond, so the first try follows at once; what is urgent tries
+   * some more, because a timer takes longer than the commit it waits for. Where that fails, many want to write, or the
+   * writer lost its core: the more there are, the less each may take of what it needs to go on.
    */
   #pause(): void {
     this.#tries += 1;
-    const maxMs = this.#queue.some(({ work }) => work.urgent) ? urgentPauseMsMax : pauseMsMax;
-    if (this.#tries === 1) setImmediate(() => this.#drain());
-    else setTimeout(() => this.#drain(), 1 + Math.random() * Math.min(maxMs, 2 ** this.#tries));
+    const urgent = this.#queue.some(({ work }) => work.urgent);
+    if (this.#tries <= (urgent ? urgentTriesAtOnce : 1)) {
+      setImmediate(() => this.#drain());
+      return;
+    }
+    const maxMs = Math.min(urgent ? urgentPauseMsMax : pauseMsMax, 2 ** this.#tries);
+    setTimeout(() => this.#drain(), 1 + Math.random() * maxMs);
   }
 }
 
