@@ -1,3 +1,5 @@
+export { check, type Violation } from './check/check.js';
+export type { Happening, History, HistoryEvent } from './check/history.js';
 export {
   type ConformanceCase,
   conformanceCaseIds,
@@ -8,8 +10,6 @@ export {
   type Skip,
 } from './conformance/index.js';
 export { type Faults, type Interceptor, wrapped } from './conformance/wrappers.js';
-export { check, type Violation } from './check/check.js';
-export type { Happening, History, HistoryEvent } from './check/history.js';
 export { generate } from './sim/generate.js';
 export { type RunResult, run } from './sim/run.js';
 export type { Scenario } from './sim/scenario.js';

@@ -44,7 +44,7 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
   it('a database whose pages were overwritten', async () => {
     const backend = folder.open();
     grantOf(await backend.acquire(ask('job')));
-    folder.shell().prepare('PRAGMA wal_checkpoint(TRUNCATE)').all({});
+    folder.shell().prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
     await backend.close();
     writeFileSync(folder.db, readFileSync(folder.db).fill(0x5a, 200));
     expect(await refusalOf()).toBeInstanceOf(BackendCorruptError);
@@ -53,7 +53,7 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
   it('a database of another program, untouched', async () => {
     folder.shell().exec('CREATE TABLE customers (name TEXT)');
     expect(await refusalOf()).toBeInstanceOf(NotSupportedError);
-    expect(folder.shell().prepare('SELECT count(*) AS n FROM sqlite_schema').get({})).toMatchObject({ n: 1 });
+    expect(folder.shell().prepare('SELECT count(*) AS n FROM sqlite_schema').get()).toMatchObject({ n: 1 });
   });
 
   it('a database of a newer version', async () => {

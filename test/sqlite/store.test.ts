@@ -34,7 +34,7 @@ describe('fences', () => {
     const shell = folder.shell();
     shell.exec("UPDATE locks SET fence = 8000000000000000000, boot = 'an earlier one'");
     for (let i = 0; i <= sweepEvery; i++) await backend.release(ask('none'));
-    await expect.poll(() => shell.prepare('SELECT count(*) AS n FROM locks').get({})).toMatchObject({ n: 0 });
+    await expect.poll(() => shell.prepare('SELECT count(*) AS n FROM locks').get()).toMatchObject({ n: 0 });
     expect(grantOf(await backend.acquire(ask('job'))).fences.first).toBe(8000000000000000001n);
     expect(grantOf(await backend.acquire(ask('another', { mode: 'shared' }))).fences.first).toBe(8000000000000000001n);
   });
@@ -46,7 +46,7 @@ describe('fences', () => {
     grantOf(await backend.acquire(free));
     await backend.release(free);
     for (let i = 0; i <= sweepEvery; i++) await backend.release(ask('none'));
-    expect(folder.shell().prepare('SELECT count(*) AS n FROM locks').get({})).toMatchObject({ n: 2 });
+    expect(folder.shell().prepare('SELECT count(*) AS n FROM locks').get()).toMatchObject({ n: 2 });
     expect(await backend.release(held)).toBe('released');
   });
 });
@@ -114,9 +114,9 @@ describe('what is kept', () => {
     await backend.close();
     const shell = folder.shell();
     for (const table of ['shares', 'places', 'watchers']) {
-      expect(shell.prepare(`SELECT count(*) AS n FROM ${table}`).get({}), table).toMatchObject({ n: 0 });
+      expect(shell.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toMatchObject({ n: 0 });
     }
-    expect(shell.prepare('SELECT sum(others) AS n FROM locks').get({})).toMatchObject({ n: 0 });
+    expect(shell.prepare('SELECT sum(others) AS n FROM locks').get()).toMatchObject({ n: 0 });
     expect(readdirSync(`${folder.db}-bells`)).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import type { Ask, Grant, Held, Refusal } from '../../core/backend.js';
 import type { Need } from './fixture.js';
 import type { Scene } from './scene.js';
 
+export { eventually, within } from './time.js';
 export { sleep };
 
 export interface CaseDefinition {
@@ -42,35 +43,6 @@ export function refused(answer: Grant | Refusal, why: string): Refusal {
   assert.equal(answer.outcome, 'refused', why);
   return answer as Refusal;
 }
-
-/** Tries until it no longer throws. */
-export async function eventually<T>(attempt: () => Promise<T> | T, withinMs: number, everyMs = 20): Promise<T> {
-  const endMs = performance.now() + withinMs;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (performance.now() >= endMs) throw error;
-    }
-    await sleep(everyMs);
-  }
-}
-
-/** Fails instead of waiting for ever. */
-export async function within<T>(promise: Promise<T>, limitMs: number, what: string): Promise<T> {
-  const done = new AbortController();
-  const late = sleep(limitMs, undefined, { signal: done.signal }).then(() =>
-    assert.fail(`${what} took longer than ${limitMs} ms`),
-  );
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    done.abort();
-  }
-}
-
-const fulfilled = Symbol('fulfilled');
 
 /** What it rejects with. Observes the promise at once, so that it may fail before anyone waits for it. */
 export async function rejection(promise: Promise<unknown>, what: string): Promise<unknown> {

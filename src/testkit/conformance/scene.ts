@@ -7,7 +7,7 @@ import { type LockName, parseName } from '../../core/name.js';
 import { readNodeIdentity } from '../../core/node.js';
 import type { HoldfastOptions } from '../../core/options.js';
 import type { Fixture, Need } from './fixture.js';
-import { eventually, within } from './helpers.js';
+import { eventually, within } from './time.js';
 import { type Faults, takingTurns, wrapped } from './wrappers.js';
 
 /** Everything one case works with: clients of the store, names nobody else uses, and the check that nothing is left. */

@@ -37,7 +37,7 @@ export function generate(seed: number): Scenario {
       queue,
       push: chance(dice, kind === 'calm' ? 0.85 : 0.75, 'push'),
       // A claim window must see more than one poll, or a healthy waiter that nothing wakes is passed over.
-      pollMs: pick(dice, queue ? [200, 500] : [200, 500, 1_000], 'poll'),
+      pollMs: pick(dice, [200, 500, 1_000], 'poll'),
       fencesPerGrant: pick(dice, [1, 4, 64], 'fences'),
       latencyMs: pick(dice, [2, 2, 10, 20], 'latency'),
     },

@@ -1,5 +1,5 @@
+import { conflict, group, type Turn, takenAway, untilMsAt } from '../model.js';
 import type { Rule } from '../rule.js';
-import { conflict, group, takenAway, type Turn, untilMsAt } from '../model.js';
 
 /** From its first to its last successful touch, a lease was believed in. What was stolen or revoked ends there. */
 function believed(turn: Turn): { readonly from: number; readonly to: number } | undefined {

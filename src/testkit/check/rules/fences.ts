@@ -1,5 +1,5 @@
-import type { Rule } from '../rule.js';
 import { group } from '../model.js';
+import type { Rule } from '../rule.js';
 
 export const fenceUnique: Rule = {
   name: 'fence-unique',

@@ -1,5 +1,5 @@
-import type { Rule } from '../rule.js';
 import { conflict, group, type Model, takenAway } from '../model.js';
+import type { Rule } from '../rule.js';
 
 function undisturbed(model: Model): boolean {
   return model.history.promises.calm && model.history.promises.queue;

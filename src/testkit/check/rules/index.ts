@@ -1,6 +1,6 @@
 import type { Rule } from '../rule.js';
 import { callbacks } from './callbacks.js';
-import { exclusion, earlyGrant } from './exclusion.js';
+import { earlyGrant, exclusion } from './exclusion.js';
 import { fenceOrder, fenceOwnership, fenceUnique } from './fences.js';
 import { fifoLocal, fifoStore } from './fifo.js';
 import { lateYes } from './late-yes.js';

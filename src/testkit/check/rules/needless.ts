@@ -1,5 +1,5 @@
-import type { Rule } from '../rule.js';
 import { type Model, overAtMs, type Tenure } from '../model.js';
+import type { Rule } from '../rule.js';
 
 /** A hold must outlive any trouble that was over when this share of its TTL was left. */
 const calmShare = 0.6;

@@ -1,5 +1,5 @@
-import type { Rule } from '../rule.js';
 import { group, overAtMs, takenAway } from '../model.js';
+import type { Rule } from '../rule.js';
 
 /** A wake-up, two asks and their answers on a healthy network, and what a loop needs besides. */
 function handoverMs(latencyMs: number): number {

@@ -1,6 +1,6 @@
 import { limits } from '../../../core/limits.js';
-import type { Rule } from '../rule.js';
 import { takenAway, untilMsAt } from '../model.js';
+import type { Rule } from '../rule.js';
 
 const standstills: ReadonlySet<string> = new Set(['pause', 'suspend', 'freeze']);
 /** A timer may be late by that much without anybody to blame. */

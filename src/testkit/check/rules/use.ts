@@ -1,5 +1,5 @@
-import type { Rule } from '../rule.js';
 import { takenAway, untilMsAt } from '../model.js';
+import type { Rule } from '../rule.js';
 
 export const useWithoutHold: Rule = {
   name: 'use-without-hold',
