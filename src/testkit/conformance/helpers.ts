@@ -44,6 +44,8 @@ export function refused(answer: Grant | Refusal, why: string): Refusal {
   return answer as Refusal;
 }
 
+const fulfilled = Symbol('fulfilled');
+
 /** What it rejects with. Observes the promise at once, so that it may fail before anyone waits for it. */
 export async function rejection(promise: Promise<unknown>, what: string): Promise<unknown> {
   const outcome = await promise.then(

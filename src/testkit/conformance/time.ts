@@ -27,5 +27,3 @@ export async function within<T>(promise: Promise<T>, limitMs: number, what: stri
     done.abort();
   }
 }
-
-const fulfilled = Symbol('fulfilled');
