@@ -165,6 +165,11 @@ export class MemoryStore {
     }
   }
 
+  /** For tests: how many owners are refused for what they once were. */
+  get endedOwners(): number {
+    return this.#ended.size;
+  }
+
   /** For tests and simulators: what a store without durability does when it restarts. */
   forgetEverything(): void {
     this.#entries = new Map();
@@ -230,6 +235,8 @@ export class MemoryStore {
       if (untilMs > now) break;
       this.#ended.delete(old);
     }
+    // Anew at the end: setting what is there already would leave it in its old place.
+    this.#ended.delete(owner);
     this.#ended.set(owner, { by, untilMs: now + limits.tombstoneMs });
   }
 

@@ -1,4 +1,4 @@
-import type { Ask, Backend, Grant, Held, LockRecord, Refusal, Revoker, Stop, Traits } from '../../core/backend.js';
+import type { Ask, Backend, Grant, Held, LockRecord, Refusal, Release, Revoker, Stop, Traits } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { readNodeIdentity } from '../../core/node.js';
@@ -69,20 +69,30 @@ class SqliteBackend implements Backend {
     this.#watching = new Watching(this.#bell, this.#session, () => this.#whereabouts().here);
   }
 
-  async acquire(ask: Ask): Promise<Grant | Refusal> {
-    const { here, quick } = this.#whereabouts();
+  acquire(ask: Ask): Promise<Grant | Refusal> {
     const { placed, rung } = this.#watching.standing(ask.name.encoded, ask.owner);
     const cold = this.#isCold();
+    // Whoever has a place finds the lock taken, or itself in the queue.
+    const quickly = !cold && !placed && !this.#contended.has(ask.name.encoded);
+    const granted = quickly ? this.#session.now((db) => this.#whereabouts().quick.acquire(db, ask)) : undefined;
+    if (granted !== undefined) {
+      this.#sweepNowAndThen();
+      return Promise.resolve(granted);
+    }
+    return this.#acquire(ask, quickly, { look: cold || (placed && !rung), urgent: placed && rung });
+  }
+
+  async #acquire(ask: Ask, quickly: boolean, how: Pick<Work<never>, 'look' | 'urgent'>): Promise<Grant | Refusal> {
+    const { here, quick } = this.#whereabouts();
     const answer = await this.#run<Grant | Refusal>({
-      look: cold || (placed && !rung),
-      urgent: placed && rung,
-      // Whoever has a place finds the lock taken, or itself in the queue.
-      quick: (db) => (cold || placed || this.#contended.has(ask.name.encoded) ? undefined : quick.acquire(db, ask)),
+      ...how,
+      quick: (db) => (quickly ? quick.acquire(db, ask) : undefined),
       full: (db, after) => store.acquire(new Context(here, db, after), ask),
     });
     if (answer.outcome === 'refused') this.#contended.add(ask.name.encoded);
-    if (ask.enqueue)
+    if (ask.enqueue) {
       this.#watching.placed(ask.name.encoded, ask.owner, answer.outcome === 'refused' && answer.because !== 'abandoned');
+    }
     return answer;
   }
 
@@ -97,13 +107,19 @@ class SqliteBackend implements Backend {
     });
   }
 
-  async release(held: Held) {
-    const { here, quick } = this.#whereabouts();
+  release(held: Held): Promise<Release> {
     const cold = this.#isCold();
-    return this.#run<'released' | 'absent' | 'not-owner'>({
-      look: cold,
+    const quickly = !cold && !this.#contended.has(held.name.encoded);
+    const released = quickly ? this.#session.now((db) => this.#whereabouts().quick.release(db, held)) : undefined;
+    return released === undefined ? this.#release(held, cold, quickly) : Promise.resolve(released);
+  }
+
+  async #release(held: Held, look: boolean, quickly: boolean): Promise<Release> {
+    const { here, quick } = this.#whereabouts();
+    return this.#run<Release>({
+      look,
       urgent: true,
-      quick: (db) => (cold || this.#contended.has(held.name.encoded) ? undefined : quick.release(db, held)),
+      quick: (db) => (quickly ? quick.release(db, held) : undefined),
       full: (db, after) => store.release(new Context(here, db, after), held),
     });
   }
@@ -153,9 +169,13 @@ class SqliteBackend implements Backend {
   }
 
   #run<T>(work: Work<T>): Promise<T> {
+    this.#sweepNowAndThen();
+    return this.#session.run(work);
+  }
+
+  #sweepNowAndThen(): void {
     this.#untilSweep -= 1;
     if (this.#untilSweep < 0) this.#sweepLater();
-    return this.#session.run(work);
   }
 
   #sweepLater(): void {

@@ -46,6 +46,11 @@ export class Session {
   /** How many of the next jobs are to be done one by one. */
   #alone = 0;
   #tries = 0;
+  #usedInThisTurn = false;
+  readonly #endOfTurn = Promise.resolve();
+  readonly #forgetTurn = () => {
+    this.#usedInThisTurn = false;
+  };
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -62,6 +67,22 @@ export class Session {
       this.#scheduled = true;
       queueMicrotask(() => this.#drain());
     });
+  }
+
+  /**
+   * The common case at once, without the way through the queue: only where nothing else was asked for in this turn of the
+   * loop, because what is can share a transaction. Undefined where the case is not common, or something is in the way:
+   * `run` finds out.
+   */
+  now<T>(quick: (db: Database) => T | undefined): T | undefined {
+    if (this.#scheduled || this.#usedInThisTurn || this.#closed) return undefined;
+    this.#usedInThisTurn = true;
+    this.#endOfTurn.then(this.#forgetTurn);
+    try {
+      return quick(this.#open());
+    } catch {
+      return undefined;
+    }
   }
 
   /** Waits for what is under way. */

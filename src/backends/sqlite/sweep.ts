@@ -4,9 +4,9 @@ import { countOthers } from './schema.js';
 /** Rows idle for this long are taken out. */
 const idleMs = 3_600_000;
 /** Rows looked at in one sweep: bounds its time. More than are made between two sweeps. */
-const rowsMax = 512;
+const rowsMax = 1_024;
 /** Operations of this process between two sweeps. */
-export const sweepEvery = 256;
+export const sweepEvery = 1_000;
 
 const selectCursor = "SELECT value FROM meta WHERE key = 'sweep_cursor'";
 const selectEnd = 'SELECT name FROM locks WHERE name > :cursor ORDER BY name LIMIT 1 OFFSET :rows';
