@@ -1,4 +1,3 @@
-export type { HeldLease, Lease, ReleaseOutcome } from './core/lease.js';
 export type {
   Ask,
   Backend,
@@ -36,6 +35,7 @@ export {
 } from './core/errors.js';
 export type { LockEvent, LockEvents, LockEventType, LockListener } from './core/events.js';
 export { Holdfast, type Inspection, type LockCallback } from './core/holdfast.js';
+export type { HeldLease, Lease, ReleaseOutcome } from './core/lease.js';
 export type { LockName } from './core/name.js';
 export type { NodeIdentity } from './core/node.js';
 export type { AcquireOptions, HoldfastOptions, RequestOptions } from './core/options.js';

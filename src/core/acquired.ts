@@ -1,4 +1,5 @@
 import type { Mode } from './backend.js';
+import type { CallerActions } from './caller.js';
 import type { HeldLease, ReleaseOutcome, Turn } from './lease.js';
 
 /** What is known of a lock that was lost before it was released: nobody needs to ask the store. */
@@ -14,10 +15,9 @@ const outcomeOfLoss = {
 export class AcquiredLease implements HeldLease {
   readonly #turn: Turn;
   readonly #workDone: () => void;
-  #answer!: (outcome: ReleaseOutcome) => void;
-  readonly #answered = new Promise<ReleaseOutcome>((resolve) => {
-    this.#answer = resolve;
-  });
+  #outcome: ReleaseOutcome | undefined;
+  #answered: Promise<ReleaseOutcome> | undefined;
+  #answer: ((outcome: ReleaseOutcome) => void) | undefined;
 
   constructor(turn: Turn, workDone: () => void) {
     this.#turn = turn;
@@ -58,6 +58,10 @@ export class AcquiredLease implements HeldLease {
 
   release(): Promise<ReleaseOutcome> {
     this.#workDone();
+    this.#answered ??= new Promise((resolve) => {
+      if (this.#outcome === undefined) this.#answer = resolve;
+      else resolve(this.#outcome);
+    });
     return this.#answered;
   }
 
@@ -68,6 +72,52 @@ export class AcquiredLease implements HeldLease {
   /** The queue is done with the turn. */
   over(): void {
     const { releaseOutcome, loss } = this.#turn;
-    this.#answer(releaseOutcome ?? (loss === undefined ? 'released' : outcomeOfLoss[loss]));
+    this.#outcome = releaseOutcome ?? (loss === undefined ? 'released' : outcomeOfLoss[loss]);
+    this.#answer?.(this.#outcome);
+  }
+}
+
+/** What the queue does with a caller of `acquire`. */
+export class AcquireWork implements CallerActions {
+  readonly #leases: Set<() => void>;
+  readonly #done: () => void;
+  readonly #resolve: (lease: HeldLease) => void;
+  readonly #reject: (reason: unknown) => void;
+  #lease: AcquiredLease | undefined;
+
+  /**
+   * @param leases those that nobody has released yet: each can be ended by calling it
+   * @param done told when it holds nothing and waits for nothing any more
+   */
+  constructor(leases: Set<() => void>, done: () => void, resolve: (lease: HeldLease) => void, reject: (reason: unknown) => void) {
+    this.#leases = leases;
+    this.#done = done;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  begin(turn: Turn | null): Promise<void> {
+    return new Promise((workDone) => {
+      const finish = () => {
+        this.#leases.delete(finish);
+        this.#done();
+        workDone();
+      };
+      this.#leases.add(finish);
+      // `null` is for those who want it only if it is available, and `acquire` has no such option.
+      this.#lease = new AcquiredLease(turn as Turn, finish);
+      this.#resolve(this.#lease);
+    });
+  }
+
+  lost(): void {}
+
+  fail(reason: unknown): void {
+    this.#done();
+    this.#reject(reason);
+  }
+
+  over(): void {
+    this.#lease?.over();
   }
 }

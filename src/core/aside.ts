@@ -1,9 +1,10 @@
 import type { Refusal } from './backend.js';
 import type { Caller, GivenUp } from './caller.js';
 import { BusyError } from './errors.js';
-import type { Emitter } from './events.js';
+import type { Emitter, LockEvent } from './events.js';
 import type { StoreContext } from './giving-back.js';
 import type { LockName } from './name.js';
+import type { Settings } from './options.js';
 import type { Servings } from './servings.js';
 import { type Answer, Asker } from './waiting.js';
 
@@ -12,7 +13,6 @@ export interface Desk {
   readonly name: LockName;
   readonly store: StoreContext;
   readonly emitter: Emitter;
-  readonly clientId: string;
   readonly servings: Servings;
   /** Somebody of this process waits in front. */
   readonly anyoneWaits: boolean;
@@ -21,6 +21,7 @@ export interface Desk {
   /** Callers that do not queue, while their own ask is under way. */
   readonly aside: Map<Caller, Asker>;
   limitWait(caller: Caller): void;
+  event(settings: Settings): LockEvent;
 }
 
 /** `ifAvailable` and `waitMs: 0`: one try, no place in any queue. */
@@ -35,7 +36,7 @@ export function tryOnce(desk: Desk, caller: Caller): void {
 export function steal(desk: Desk, caller: Caller): void {
   const { backend, node } = desk.store;
   const { mode, ttlMs, metadata } = caller.settings;
-  const reason = `stolen by ${node.host}/${node.pid}`;
+  const reason = thiefOf(desk);
   const asker = new Asker(
     desk.store,
     { name: desk.name, mode, ttlMs, metadata },
@@ -44,15 +45,16 @@ export function steal(desk: Desk, caller: Caller): void {
       fencesWanted: () => 1,
       send: async (heir) => {
         const { ended, grant } = await backend.revoke(desk.name, { kind: 'stolen', reason, node, heir });
-        if (ended.length > 0) {
-          const event = { name: desk.name.text, mode, node: desk.clientId, ttlMs, kind: 'stolen', reason } as const;
-          desk.emitter.emit('revoked', () => event);
-        }
+        if (ended.length > 0) desk.emitter.emit('revoked', () => ({ ...desk.event(caller.settings), kind: 'stolen', reason }));
         return grant ?? { outcome: 'refused', because: 'abandoned', holders: [], ahead: 0 };
       },
     },
   );
   ask(desk, caller, asker);
+}
+
+function thiefOf({ store: { node } }: Desk): string {
+  return `stolen by ${node.host}/${node.pid}`;
 }
 
 function ask(desk: Desk, caller: Caller, asker: Asker): void {
@@ -72,24 +74,24 @@ function answered(desk: Desk, caller: Caller, answer: Answer): void {
   if (!desk.aside.delete(caller) || answer.outcome === 'given-up') return;
   if (answer.outcome === 'refused') return notAvailable(desk, caller, describe(answer.refusal));
   // Whoever held it here has lost it, and hears so before the thief begins.
-  if (caller.settings.steal) desk.servings.stolenBy(answer.grant.fences.first);
+  if (caller.settings.steal) desk.servings.stolenBy(answer.grant.fences.first, thiefOf(desk));
   desk.servings.serve(answer, [caller]);
 }
 
 function notAvailable(desk: Desk, caller: Caller, holder: string): void {
   caller.stopWaiting();
-  const { begin, over, fail } = caller.actions;
+  const { actions } = caller;
   if (caller.settings.ifAvailable) {
-    // Never inside the caller's own call of request().
-    desk.store.background.run('unreachable', () =>
-      Promise.resolve()
-        .then(() => begin(null))
-        .then(over),
-    );
+    desk.store.background.callback(async () => {
+      // Never inside the caller's own call of request().
+      await Promise.resolve();
+      await actions.begin(null);
+      actions.over();
+    });
     return;
   }
   const lock = desk.name.text;
-  fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
+  actions.fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
 }
 
 function describe(refusal: Refusal): string {

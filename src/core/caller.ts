@@ -12,13 +12,13 @@ export interface CallerActions {
    * The turn begins. Resolves when the work is over, and never rejects: what the work threw is the caller's business.
    * `null`: not available, and the caller did not want to wait.
    */
-  readonly begin: (turn: Turn | null) => Promise<void>;
+  begin(turn: Turn | null): Promise<void>;
   /** The turn was lost while the work runs. */
-  readonly lost: (error: HoldfastError) => void;
+  lost(error: HoldfastError): void;
   /** It will never begin. `reason` is what the user sees. */
-  readonly fail: (reason: unknown) => void;
+  fail(reason: unknown): void;
   /** The turn is over in the store too, as far as can be known; the user's promise may settle. */
-  readonly over: () => void;
+  over(): void;
 }
 
 /** One `request` or `acquire` from the moment its arguments were found good. */
@@ -44,8 +44,10 @@ export class Caller {
   }
 }
 
+type Wanted = Pick<Settings, 'mode' | 'ttlMs' | 'metadata'>;
+
 /** Callers of one hold must want the same from the store. */
-export function sameWant(a: Settings, b: Settings): boolean {
+export function sameWant(a: Wanted, b: Wanted): boolean {
   return a.mode === b.mode && a.ttlMs === b.ttlMs && (a.metadata === b.metadata || sameMetadata(a.metadata, b.metadata));
 }
 

@@ -1,5 +1,5 @@
 import type { Ports } from './clock.js';
-import { HoldfastError, OutcomeUnknownError } from './errors.js';
+import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from './errors.js';
 import { limits } from './limits.js';
 
 /**
@@ -41,23 +41,13 @@ export function isPermanent(error: unknown): boolean {
   return error instanceof HoldfastError && error.permanent;
 }
 
-/** Work that nobody waits for, remembered so that `close` can. */
-export class Background {
-  readonly #running = new Set<Promise<void>>();
-  readonly #warn: Ports['warn'];
+/** What a client library throws becomes one of our errors. `doing`: what failed, e.g. `listing`. */
+export function asHoldfastError(error: unknown, doing: string, lock?: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const details = { cause: error, ...(lock === undefined ? {} : { lock }) };
+  return new BackendUnavailableError(`the store failed while ${doing}: ${messageOf(error)}`, details);
+}
 
-  constructor(warn: Ports['warn']) {
-    this.#warn = warn;
-  }
-
-  run(what: string, work: () => Promise<void>): void {
-    const task: Promise<void> = work()
-      .catch((error: unknown) => this.#warn(what, error))
-      .finally(() => this.#running.delete(task));
-    this.#running.add(task);
-  }
-
-  async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
-  }
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

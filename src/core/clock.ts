@@ -17,13 +17,15 @@ export interface Instant {
 
 export interface Timer {
   cancel(): void;
+  /** Whether it keeps the process alive until it fires. Cheaper than a new one; where it is missing, cancel. */
+  keepAlive?(yes: boolean): void;
 }
 
 /** Everything that core takes from outside itself, so that a simulator can drive it. */
 export interface Ports {
   now(): Instant;
-  /** Runs `fn` after `delayMs`; may be late, and up to 1 ms early. Keeps the process alive until then. */
-  timer(delayMs: number, fn: () => void): Timer;
+  /** Runs `fn` after `delayMs`; may be late, and up to 1 ms early. Keeps the process alive until then, unless `idle`. */
+  timer(delayMs: number, fn: () => void, idle?: boolean): Timer;
   /** 128 random bits, base64url. */
   randomOwner(): string;
   /** Uniform in [0, 1), for jitter only. */
@@ -93,9 +95,13 @@ function createOwnerSource(): () => string {
 export function systemPorts(): Ports {
   return {
     now: createInstantReader(),
-    timer(delayMs, fn) {
+    timer(delayMs, fn, idle = false) {
       const handle = setTimeout(fn, Math.max(0, delayMs));
-      return { cancel: () => clearTimeout(handle) };
+      if (idle) handle.unref();
+      return {
+        cancel: () => clearTimeout(handle),
+        keepAlive: (yes) => void (yes ? handle.ref() : handle.unref()),
+      };
     },
     randomOwner: createOwnerSource(),
     random: Math.random,

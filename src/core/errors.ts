@@ -92,10 +92,13 @@ export class OutcomeUnknownError extends HoldfastError {
 /** The lease ended before it was released. `loss` says how. */
 export class LeaseLostError extends HoldfastError {
   readonly loss: Loss;
+  /** What was said when it was revoked or stolen, where the store told. */
+  readonly reason: string | undefined;
 
-  constructor(loss: Loss, message: string, details?: ErrorDetails) {
+  constructor(loss: Loss, message: string, details: ErrorDetails & { readonly reason?: string | undefined } = {}) {
     super('LEASE_LOST', message, details);
     this.loss = loss;
+    this.reason = details.reason;
   }
 }
 

@@ -19,6 +19,10 @@ export interface LockEvent {
   readonly heldMs?: number;
 }
 
+/**
+ * Every `granted` is followed by exactly one `released` or `lost` of the same fence: `lost` as soon as it is lost, else
+ * `released` when the turn is over.
+ */
 export interface LockEvents {
   /** A caller's turn began. */
   readonly granted: LockEvent;
@@ -38,9 +42,18 @@ export interface LockEvents {
   readonly 'renewal-failed': LockEvent & { readonly error: unknown; readonly remainingMs: number };
   /** Renewals have failed for so long that less than one renewal period is left. */
   readonly endangered: LockEvent & { readonly remainingMs: number };
-  readonly lost: LockEvent & { readonly loss: Loss };
-  /** `unknown`: no answer; tried again in the background until the TTL is over. */
-  readonly released: LockEvent & { readonly outcome: 'released' | 'absent' | 'not-owner' | 'unknown' };
+  /** `reason`: what was said when it was revoked or stolen, where the store told. */
+  readonly lost: LockEvent & { readonly loss: Loss; readonly reason?: string };
+  /** A caller's turn ended, and it had the lock until then. */
+  readonly released: LockEvent & {
+    /**
+     * What the store found. `absent` and `not-owner` of a lease that was believed valid are worth a look: see `HeldLease.release`.
+     * `unknown`: no answer; tried again in the background until the TTL is over.
+     */
+    readonly outcome: 'released' | 'absent' | 'not-owner' | 'unknown';
+    /** The store was not asked: the hold goes on for others of this process, who have their turns under the same grant. */
+    readonly handedOn: boolean;
+  };
   /** Held longer than `expectedHoldMs`. Reported, not ended. */
   readonly overdue: LockEvent;
   /** An ask was given up before it was granted. */

@@ -1,7 +1,7 @@
 import type { Ask, Backend, Held } from './backend.js';
-import { backoffMs } from './backoff.js';
-import { type Background, callTimeoutMs, isPermanent, withDeadline } from './calls.js';
-import { elapsedMs, type Ports } from './clock.js';
+import type { Background } from './background.js';
+import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import type { Ports } from './clock.js';
 import type { ReleaseOutcome } from './lease.js';
 import { limits } from './limits.js';
 import type { NodeIdentity } from './node.js';
@@ -22,46 +22,29 @@ export interface StoreContext {
  */
 export function release(context: StoreContext, held: Held, tell: (outcome: ReleaseOutcome) => void): void {
   const call = () => context.backend.release(held);
-  withDeadline(context.ports, callTimeoutMs(context.callTimeoutMs, held.ttlMs), 'releasing', call).then(
-    tell,
-    (error: unknown) => {
-      const warning = `"${held.name.text}" could not be released; it ends with its TTL`;
-      if (isPermanent(error)) context.ports.warn(warning, error);
-      else untilAnswered(context, held.ttlMs, held.ttlMs, warning, 1, call);
-      tell('unknown');
-    },
-  );
-}
-
-/** Tells the store to forget an owner, again and again until it answers or nothing of it can be left (invariant 5). */
-export function abandonInBackground(context: StoreContext, ask: Ask): void {
-  const untilMs = Math.max(ask.ttlMs, limits.placeMs);
-  const warning = `an ask for "${ask.name.text}" could not be withdrawn; it ends with its TTL`;
-  untilAnswered(context, ask.ttlMs, untilMs, warning, 0, () => context.backend.abandon(ask));
-}
-
-function untilAnswered(
-  { ports, background, callTimeoutMs: configuredMs }: StoreContext,
-  ttlMs: number,
-  untilMs: number,
-  warning: string,
-  failuresBefore: number,
-  call: () => Promise<unknown>,
-): void {
-  const since = ports.now();
-  background.run(warning, async () => {
-    for (let failures = failuresBefore; ; failures++) {
-      if (failures > 0) await sleep(ports, backoffMs(failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
-      try {
-        await withDeadline(ports, callTimeoutMs(configuredMs, ttlMs), 'giving back', call);
-        return;
-      } catch (error) {
-        if (isPermanent(error) || elapsedMs(since, ports.now()) > untilMs) throw error;
-      }
-    }
+  const timeoutMs = callTimeoutMs(context.callTimeoutMs, held.ttlMs);
+  withDeadline(context.ports, timeoutMs, 'releasing', call).then(tell, (error: unknown) => {
+    const warning = `"${held.name.text}" could not be released; it ends with its TTL`;
+    if (isPermanent(error)) context.ports.warn(warning, error);
+    else context.background.errand({ kind: 'release', warning, mattersMs: held.ttlMs, timeoutMs, call }, { error });
+    tell('unknown');
   });
 }
 
-function sleep(ports: Ports, delayMs: number): Promise<void> {
-  return new Promise((resolve) => void ports.timer(delayMs, resolve));
+/** What may be left of an ask: a place that is forgotten by itself soon, or the lock, until its TTL is over. */
+export type Trace = 'place' | 'lock';
+
+/** Tells the store to forget an owner, again and again until it answers or nothing of it can be left (invariant 5). */
+export function abandonInBackground(
+  { backend, background, callTimeoutMs: configuredMs }: StoreContext,
+  ask: Ask,
+  trace: Trace,
+): void {
+  background.errand({
+    kind: 'withdrawal',
+    warning: `an ask for "${ask.name.text}" could not be withdrawn; it ends with its TTL`,
+    mattersMs: trace === 'place' ? limits.placeMs : Math.max(ask.ttlMs, limits.placeMs),
+    timeoutMs: callTimeoutMs(configuredMs, ask.ttlMs),
+    call: () => backend.abandon(ask),
+  });
 }

@@ -36,7 +36,7 @@ export type HoldEvent =
   | { readonly type: 'renewal-due'; readonly now: Instant }
   | { readonly type: 'renewal-answered'; readonly answer: Renewal; readonly now: Instant }
   /** This process ended it: its own steal, or `maxHoldMs`. */
-  | { readonly type: 'ended'; readonly loss: Loss; readonly now: Instant }
+  | { readonly type: 'ended'; readonly loss: Loss; readonly reason?: string | undefined; readonly now: Instant }
   | { readonly type: 'work-done'; readonly now: Instant };
 
 export type HoldEffect =
@@ -45,7 +45,8 @@ export type HoldEffect =
   | { readonly type: 'report-renewed' }
   | { readonly type: 'report-renewal-failed'; readonly cause: unknown }
   | { readonly type: 'report-endangered' }
-  | { readonly type: 'signal-loss'; readonly loss: Loss }
+  /** `reason`: what was said by whoever ended it. */
+  | { readonly type: 'signal-loss'; readonly loss: Loss; readonly reason: string | undefined }
   /** Compare-and-delete. After a loss only where the store may still hold it for us. */
   | { readonly type: 'release' };
 
@@ -96,7 +97,7 @@ export function transition(state: HoldState, event: HoldEvent): Transition {
     case 'renewal-answered':
       return answered(state, event.answer, event.now);
     case 'ended':
-      return lose(state, event.loss);
+      return lose(state, event.loss, event.reason);
     case 'work-done':
       return [{ phase: 'over', renewals: state.renewals }, [{ type: 'release' }]];
   }
@@ -118,7 +119,7 @@ function answered(state: HeldState, answer: Renewal, now: Instant): Transition {
     }
     case 'gone':
     case 'not-yours':
-      return lose(state, answer.by?.kind ?? 'forgotten');
+      return lose(state, answer.by?.kind ?? 'forgotten', answer.by?.reason);
     case 'unknown':
       return unanswered(state, answer.cause, now);
   }
@@ -133,8 +134,8 @@ function unanswered(state: HeldState, cause: unknown, now: Instant): Transition 
   return [{ ...state, failures, renewalSentAt: undefined, endangered: state.endangered || near }, effects];
 }
 
-function lose(state: HeldState, loss: Loss): Transition {
-  return [{ phase: 'lost', loss, renewals: state.renewals }, [{ type: 'signal-loss', loss }]];
+function lose(state: HeldState, loss: Loss, reason?: string): Transition {
+  return [{ phase: 'lost', loss, renewals: state.renewals }, [{ type: 'signal-loss', loss, reason }]];
 }
 
 function endLost(state: Extract<HoldState, { phase: 'lost' }>): Transition {

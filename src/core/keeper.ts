@@ -2,6 +2,7 @@ import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
 import { callTimeoutMs, withDeadline } from './calls.js';
 import type { Instant, Ports, Timer } from './clock.js';
+import { detached } from './detached.js';
 import { limits } from './limits.js';
 
 /** A hold, as the keeper sees it. */
@@ -24,8 +25,6 @@ export interface Kept {
 /** When something is due, by the monotonic clock, and the holds that it concerns. */
 type Agenda = Map<number, Set<Kept>>;
 
-/** Deadlines of one step are looked at together; a step is early, never late. */
-const deadlineStepMs = 10;
 /** A timer of Node may be a millisecond late: the end is signalled this much before the deadline. */
 const timerSlackMs = 2;
 
@@ -54,6 +53,7 @@ export class Keeper {
   }
 
   watchOver(hold: Kept): void {
+    if (this.#holds === 0) this.#timer?.keepAlive?.(true);
     this.#holds += 1;
     this.scheduleRenewal(hold, 0);
     this.#scheduleDeadline(hold);
@@ -64,8 +64,10 @@ export class Keeper {
     this.#holds -= 1;
     remove(this.#renewals, hold.renewalDueMs, hold);
     remove(this.#deadlines, hold.deadlineDueMs, hold);
-    if (this.#holds > 0) return;
-    this.#timer?.cancel();
+    if (this.#holds > 0 || this.#timer === undefined) return;
+    // Left in place where possible: it serves the next hold, which would else arm another one.
+    if (this.#timer.keepAlive !== undefined) return this.#timer.keepAlive(false);
+    this.#timer.cancel();
     this.#timerAtMs = Number.POSITIVE_INFINITY;
   }
 
@@ -89,10 +91,11 @@ export class Keeper {
     return this.#alignedMs(nowMs + pauseMs, Math.min(pauseMs / 2, periodMs * limits.renewWindowRatio));
   }
 
-  /** Rounds down to the window's grid: holds with the same TTL meet in the same moment. */
+  /** Rounds down to the window's grid: holds with similar TTLs meet in the same moment. */
   #alignedMs(dueMs: number, windowMs: number): number {
-    const offset = this.#phase * windowMs;
-    return Math.floor((dueMs - offset) / windowMs) * windowMs + offset;
+    const stepMs = gridMs(windowMs);
+    const offset = this.#phase * stepMs;
+    return Math.floor((dueMs - offset) / stepMs) * stepMs + offset;
   }
 
   /** The store may renew for less than before: then the old entry would be too late. */
@@ -107,7 +110,7 @@ export class Keeper {
     const now = this.#ports.now();
     const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
     const dueMs = now.monotonicMs + leftMs;
-    const stepMs = Math.min(deadlineStepMs, hold.held.ttlMs / 100);
+    const stepMs = gridMs(hold.held.ttlMs * limits.deadlineWindowRatio);
     // Early by less than a step; within the last step exact, or it would be entered again and again.
     hold.deadlineDueMs = leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
     this.#enter(this.#deadlines, hold.deadlineDueMs, hold);
@@ -124,10 +127,11 @@ export class Keeper {
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
     const delayMs = Math.max(0, atMs - this.#ports.now().monotonicMs);
-    this.#timer = this.#ports.timer(Math.ceil(delayMs), () => this.#fire());
+    this.#timer = detached(() => this.#ports.timer(Math.ceil(delayMs), () => this.#fire()));
   }
 
   #fire(): void {
+    this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#ports.now().monotonicMs;
     // Deadlines first: what is lost must not be renewed.
@@ -163,6 +167,11 @@ export class Keeper {
       },
     );
   }
+}
+
+/** The nearest power of two: grids of all TTLs fall together, so that few moments stand in an agenda, whatever TTLs are in use. */
+function gridMs(windowMs: number): number {
+  return 2 ** Math.round(Math.log2(windowMs));
 }
 
 /** A store's bug must not end the watch over the other holds of the batch. */

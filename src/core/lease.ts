@@ -34,6 +34,11 @@ export interface HeldLease extends Lease, AsyncDisposable {
   /**
    * Gives the lock back. Releasing a lost lease is a result, never a throw; a second call answers like the first.
    * `unknown`: the store did not answer; it is tried again in the background until the TTL is over.
+   *
+   * `absent` or `not-owner` is the answer also where the lease was believed valid until now. It may mean that the store lost
+   * it, and that the last stretch of the work was not protected. It is no rejection, because it is no proof: client libraries
+   * send a command again when its reply was lost, and the second copy finds nothing. Where the difference matters, the sink
+   * has to compare fences. A lease of `request` shows the same outcome in its `released` event.
    */
   release(): Promise<ReleaseOutcome>;
 }
@@ -46,13 +51,14 @@ const lossSentences: Record<Loss, string> = {
   overdue: 'the work ran longer than maxHoldMs',
 };
 
-export interface LeaseContext {
+/** Where a turn belongs. */
+export interface TurnHost {
   readonly ports: Ports;
   readonly emitter: Emitter;
   /** Told once, before anyone else hears of the loss. */
-  readonly onLoss: (error: LeaseLostError) => void;
+  turnLost(turn: Turn, error: LeaseLostError): void;
   /** The work runs longer than `maxHoldMs`. */
-  readonly onOverdue: (turn: Turn) => void;
+  turnOverdue(turn: Turn): void;
 }
 
 /** One caller's turn on a hold. `request` shows it as `Lease`; `acquire` wraps it so that it can be released. */
@@ -62,23 +68,25 @@ export class Turn implements Lease {
   /** What the store said when the hold was given back after this turn; a turn in the middle of a batch has none. */
   releaseOutcome: ReleaseOutcome | undefined;
   readonly #hold: LiveHold;
-  readonly #context: LeaseContext;
+  readonly #host: TurnHost;
   readonly #startedAt: Instant;
-  readonly #timers: Timer[] = [];
+  #limit: Timer | undefined;
+  #expectation: Timer | undefined;
   #controller: AbortController | undefined;
   #lost: LeaseLostError | undefined;
   #released = false;
 
-  constructor(hold: LiveHold, fence: bigint, waitedMs: number, settings: Settings, context: LeaseContext) {
+  constructor(hold: LiveHold, fence: bigint, enqueuedAt: Instant, settings: Settings, host: TurnHost) {
+    const { ports, emitter } = host;
     this.#hold = hold;
     this.mintedFence = fence;
-    this.waitedMs = waitedMs;
-    this.#context = context;
-    this.#startedAt = context.ports.now();
+    this.#host = host;
+    this.#startedAt = ports.now();
+    this.waitedMs = this.#startedAt.monotonicMs - enqueuedAt.monotonicMs;
     const { maxHoldMs, expectedHoldMs } = settings;
-    if (maxHoldMs !== undefined) this.#timers.push(context.ports.timer(maxHoldMs, () => context.onOverdue(this)));
+    if (maxHoldMs !== undefined) this.#limit = ports.timer(maxHoldMs, () => host.turnOverdue(this));
     if (expectedHoldMs !== undefined) {
-      this.#timers.push(context.ports.timer(expectedHoldMs, () => context.emitter.emit('overdue', () => this.event())));
+      this.#expectation = ports.timer(expectedHoldMs, () => emitter.emit('overdue', () => this.event()));
     }
   }
 
@@ -113,7 +121,7 @@ export class Turn implements Lease {
   }
 
   get remainingMs(): number {
-    return !this.#over && this.#hold.tick() ? this.#hold.remainingMs(this.#context.ports.now()) : 0;
+    return !this.#over && this.#hold.tick() ? this.#hold.remainingMs(this.#host.ports.now()) : 0;
   }
 
   get loss(): Loss | undefined {
@@ -121,7 +129,7 @@ export class Turn implements Lease {
   }
 
   get heldMs(): number {
-    return this.#context.ports.now().monotonicMs - this.#startedAt.monotonicMs;
+    return this.#host.ports.now().monotonicMs - this.#startedAt.monotonicMs;
   }
 
   assertHeld(): void {
@@ -130,13 +138,14 @@ export class Turn implements Lease {
   }
 
   /** The hold was lost: everyone who holds this lease hears of it now. */
-  lose(loss: Loss): void {
+  lose(loss: Loss, reason?: string): void {
     if (this.#over) return;
-    const message = `the lease on "${this.name}" is lost (${loss}): ${lossSentences[loss]}; stop writing and let the next holder work`;
-    this.#lost = new LeaseLostError(loss, message, { lock: this.name });
+    const why = reason === undefined ? lossSentences[loss] : `${lossSentences[loss]} (${reason})`;
+    const message = `the lease on "${this.name}" is lost (${loss}): ${why}; stop writing and let the next holder work`;
+    this.#lost = new LeaseLostError(loss, message, { lock: this.name, reason });
     this.#end();
-    this.#context.onLoss(this.#lost);
-    this.#context.emitter.emit('lost', () => ({ ...this.event(), loss }));
+    this.#host.turnLost(this, this.#lost);
+    this.#host.emitter.emit('lost', () => ({ ...this.event(), loss, ...(reason === undefined ? {} : { reason }) }));
   }
 
   /** The work has ended, without a loss or after one: the fence is gone. */
@@ -166,7 +175,8 @@ export class Turn implements Lease {
   }
 
   #end(): void {
-    for (const timer of this.#timers) timer.cancel();
+    this.#limit?.cancel();
+    this.#expectation?.cancel();
     this.#controller?.abort(this.#reason());
   }
 }

@@ -29,6 +29,8 @@ export const limits = {
   renewJitterRatio: 0.1,
   /** Renewals due within this share of the period go out together. */
   renewWindowRatio: 0.1,
+  /** Deadlines within this share of the TTL are looked at together; early, never late. */
+  deadlineWindowRatio: 0.01,
   /** Largest number of holds in one renew call: bounds a script's run time in the store. */
   renewBatchMax: 1_000,
   /** First pause before a failed renewal is sent again; doubles up to the period. */

@@ -30,11 +30,11 @@ export class LiveHold implements Kept {
   renewalDueMs = Number.NaN;
   deadlineDueMs = Number.NaN;
   readonly #context: HoldContext;
-  readonly #onLoss: (loss: Loss) => void;
+  readonly #onLoss: (loss: Loss, reason: string | undefined) => void;
   #state: HoldState;
   #releaseWanted = false;
 
-  constructor(context: HoldContext, start: HoldStart, onLoss: (loss: Loss) => void) {
+  constructor(context: HoldContext, start: HoldStart, onLoss: (loss: Loss, reason: string | undefined) => void) {
     this.held = start.held;
     this.grant = start.grant;
     this.ttlMs = Math.min(start.held.ttlMs, start.grant.ttlMs);
@@ -76,8 +76,8 @@ export class LiveHold implements Kept {
   }
 
   /** Ends it from this side. */
-  end(loss: Loss): void {
-    this.#dispatch({ type: 'ended', loss, now: this.#context.ports.now() });
+  end(loss: Loss, reason?: string): void {
+    this.#dispatch({ type: 'ended', loss, reason, now: this.#context.ports.now() });
   }
 
   /** The work is over. True if the store is to be told. */
@@ -119,7 +119,7 @@ export class LiveHold implements Kept {
       case 'schedule-renewal':
         return keeper.scheduleRenewal(this, effect.afterFailures);
       case 'signal-loss':
-        return this.#onLoss(effect.loss);
+        return this.#onLoss(effect.loss, effect.reason);
       case 'report-renewed':
         return emitter.emit('renewed', () => ({ ...this.event(), remainingMs: this.remainingMs(now) }));
       case 'report-renewal-failed':

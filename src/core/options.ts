@@ -1,7 +1,9 @@
-import { Buffer } from 'node:buffer';
 import type { Metadata, Mode, Traits } from './backend.js';
-import { InvalidArgumentError, NotSupportedError } from './errors.js';
+import { checkedMetadata, checkedReentry, duration, optionalDuration, refuseUnknown } from './checks.js';
 import { limits } from './limits.js';
+import { type ConvertedOptions, refusal, refuseAsSpecified } from './weblocks.js';
+
+export { nearest } from './nearest.js';
 
 /** Options of one request. The first four are those of the Web Locks API. */
 export interface RequestOptions {
@@ -85,83 +87,6 @@ const instanceKeys = [
   'unavailableMs',
 ] as const satisfies readonly (keyof HoldfastOptions)[];
 
-/** Edits needed to turn one word into the other (Levenshtein), for "did you mean". */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const lower = word.toLowerCase();
-  const scored = candidates.map((candidate) => {
-    const known = candidate.toLowerCase();
-    const contained = lower.length > 2 && (known.startsWith(lower) || lower.startsWith(known));
-    return { candidate, distance: contained ? 1 : editDistance(lower, known) };
-  });
-  scored.sort((a, b) => a.distance - b.distance);
-  const best = scored[0];
-  return best !== undefined && best.distance <= Math.max(2, word.length / 2) ? best.candidate : undefined;
-}
-
-/** @throws InvalidArgumentError naming the option and the nearest valid one */
-function refuseUnknown(options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    const guess = nearest(key, known);
-    const hint = guess === undefined ? `valid options are ${known.join(', ')}` : `did you mean "${guess}"?`;
-    throw new InvalidArgumentError(`unknown option "${key}": ${hint}`);
-  }
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value);
-}
-
-function duration(key: string, value: unknown, min: number, max: number): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`${key} is ${show(value)}: give a number of milliseconds from ${min} to ${max}`);
-  }
-  return value;
-}
-
-function optionalDuration(key: string, value: unknown, fallback: number | undefined): number | undefined {
-  return duration(key, value, 0, limits.durationMsMax) ?? fallback;
-}
-
-function checkedMetadata(value: unknown): Metadata {
-  if (value === undefined) return {};
-  const ok =
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((v) => typeof v === 'string' || typeof v === 'boolean' || Number.isFinite(v));
-  if (!ok) {
-    throw new InvalidArgumentError('metadata must be a flat object of strings, finite numbers and booleans');
-  }
-  const bytes = Buffer.byteLength(JSON.stringify(value));
-  if (bytes > limits.metadataBytesMax) {
-    throw new InvalidArgumentError(
-      `metadata takes ${bytes} bytes as JSON, at most ${limits.metadataBytesMax} are stored: keep what an operator needs to see`,
-    );
-  }
-  return { ...(value as Metadata) };
-}
-
-function checkedReentry(value: unknown, fallback: 'wait' | 'refuse'): 'wait' | 'refuse' {
-  if (value === undefined) return fallback;
-  if (value === 'wait' || value === 'refuse') return value;
-  throw new InvalidArgumentError(`reentry is ${show(value)}: use "wait" or "refuse"`);
-}
-
 export function parseDefaults(options: HoldfastOptions, traits: Traits): Defaults {
   refuseUnknown(options, instanceKeys);
   const ttlMs = ttlRange(traits);
@@ -182,66 +107,14 @@ function ttlRange(traits: Traits): { min: number; max: number } {
   return { min: Math.max(limits.ttlMsMin, traits.ttlMs.min), max: Math.min(limits.ttlMsMax, traits.ttlMs.max) };
 }
 
-/** A dictionary in the sense of Web IDL: undefined and null stand for an empty one, other non-objects are a TypeError. */
-function dictionary(options: unknown): Record<string, unknown> {
-  if (options === undefined || options === null) return {};
-  if (typeof options !== 'object' && typeof options !== 'function') {
-    throw typeError(`the options are ${show(options)}: give an object`);
-  }
-  return options as Record<string, unknown>;
-}
-
-/** The `TypeError` that Web IDL names, with ours as its cause. */
-export function typeError(message: string): TypeError {
-  return new TypeError(message, { cause: new InvalidArgumentError(message) });
-}
-
-/** The `DOMException` that the specification names, with ours as its cause. */
-export function domException(name: string, cause: Error): DOMException {
-  return new DOMException(cause.message, { name, cause });
-}
-
-function refusal(message: string): DOMException {
-  return domException('NotSupportedError', new NotSupportedError(message));
-}
-
-/** The members of the specification's `LockOptions`, converted; ours are still as given. */
-export interface ConvertedOptions {
-  readonly given: Record<string, unknown>;
-  readonly ifAvailable: boolean;
-  readonly mode: Mode;
-  readonly signal: AbortSignal | undefined;
-  readonly steal: boolean;
-}
-
 /**
- * What Web IDL does before the first step of `request()`: members in the order of their names.
- *
- * @throws TypeError
- */
-export function convertOptions(options: unknown): ConvertedOptions {
-  const given = dictionary(options);
-  const ifAvailable = Boolean(given['ifAvailable']);
-  const mode = checkedMode(given['mode']);
-  const signal = checkedSignal(given['signal']);
-  const steal = Boolean(given['steal']);
-  return { given, ifAvailable, mode, signal, steal };
-}
-
-/**
- * The checks of `request()` in the order of its steps (w3.org/TR/web-locks, 4.1), then our own.
+ * The checks of the specification, then our own.
  *
  * @throws DOMException `NotSupportedError`, the signal's reason, or InvalidArgumentError
  */
 export function parseRequest(name: string, options: ConvertedOptions, defaults: Defaults, traits: Traits): Settings {
+  refuseAsSpecified(name, options);
   const { given, ifAvailable, mode, signal, steal } = options;
-  if (name.startsWith('-')) throw refusal(`a lock name may not start with "-": ${show(name)}`);
-  if (steal && ifAvailable) throw refusal('steal and ifAvailable exclude each other: choose one');
-  if (steal && mode !== 'exclusive') throw refusal('only an exclusive lock can be stolen: leave out mode');
-  if (signal !== undefined && (steal || ifAvailable)) {
-    throw refusal('signal needs a request that waits: leave out steal and ifAvailable');
-  }
-  if (signal?.aborted === true) throw signal.reason;
   refuseUnknown(given, requestKeys);
   if (mode === 'shared' && !traits.shared) throw refusal('this store has no shared mode: use an exclusive lock');
   return { mode, ifAvailable, signal, steal, ...parseTimes(given, defaults, traits) };
@@ -258,17 +131,4 @@ function parseTimes(options: Record<string, unknown>, defaults: Defaults, traits
     metadata: options['metadata'] === undefined ? defaults.metadata : checkedMetadata(options['metadata']),
     reentry: checkedReentry(options['reentry'], defaults.reentry),
   };
-}
-
-function checkedMode(value: unknown): Mode {
-  if (value === undefined) return 'exclusive';
-  const mode = String(value);
-  if (mode === 'exclusive' || mode === 'shared') return mode;
-  throw typeError(`mode is ${show(mode)}: use "exclusive" or "shared"`);
-}
-
-function checkedSignal(value: unknown): AbortSignal | undefined {
-  if (value === undefined) return undefined;
-  if (value instanceof AbortSignal) return value;
-  throw typeError('signal is not an AbortSignal: pass the signal of an AbortController');
 }

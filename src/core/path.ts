@@ -58,8 +58,8 @@ export class Paths {
     return this.#nextLiving(innermost.getStore());
   }
 
-  run<T>(path: Path, work: () => T): T {
-    return innermost.run(path, work);
+  run<A, T>(path: Path, work: (argument: A) => T, argument: A): T {
+    return innermost.run(path, work, argument);
   }
 
   #nextLiving(path: Path | undefined): Path | undefined {

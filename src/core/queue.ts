@@ -1,21 +1,27 @@
 import { type Desk, steal, tryOnce } from './aside.js';
 import type { Refusal } from './backend.js';
 import { type Caller, type GivenUp, sameWant } from './caller.js';
+import { isPermanent } from './calls.js';
 import { ownerDigest } from './clock.js';
-import { BackendUnavailableError, type HoldfastError, LimitExceededError, WaitTimeoutError } from './errors.js';
+import { detached } from './detached.js';
+import { type HoldfastError, LimitExceededError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
 import { abandonInBackground, type StoreContext } from './giving-back.js';
 import { limits } from './limits.js';
+import { Line } from './line.js';
 import type { HoldContext } from './live-hold.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
 import { Servings } from './servings.js';
-import { type Answer, Asker, type AskerOptions, type Want } from './waiting.js';
+import type { Signals } from './signals.js';
+import { timeoutError } from './timed-out.js';
+import { type Answer, Asker } from './waiting.js';
 
 export interface QueueContext {
   readonly store: StoreContext;
   readonly hold: HoldContext;
   readonly emitter: Emitter;
+  readonly signals: Signals;
   readonly clientId: string;
   /** Nothing is left in this queue. */
   readonly onIdle: (queue: NameQueue) => void;
@@ -29,14 +35,15 @@ export interface QueueContext {
 export class NameQueue implements Desk {
   readonly name: LockName;
   readonly #context: QueueContext;
-  /** In order of arrival. A set: leaving from the middle is cheap. */
-  #waiting = new Set<Caller>();
+  readonly #line = new Line();
   readonly servings: Servings;
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
   readonly #running = new Set<Asker>();
   readonly aside = new Map<Caller, Asker>();
+  /** When an ask that the store had answered came to its end. */
+  #heardOfAtMs = Number.NEGATIVE_INFINITY;
   #stopWatching: (() => void) | undefined;
   readonly #whenIdle: (() => void)[] = [];
 
@@ -48,7 +55,7 @@ export class NameQueue implements Desk {
       hold: context.hold,
       emitter: context.emitter,
       onLoss: (unserved) => {
-        this.#waiting = new Set([...unserved, ...this.#waiting]);
+        this.#line.putBack(unserved);
         this.#pump();
       },
       onOver: () => this.#idle(),
@@ -63,17 +70,13 @@ export class NameQueue implements Desk {
     return this.#context.emitter;
   }
 
-  get clientId(): string {
-    return this.#context.clientId;
-  }
-
   get anyoneWaits(): boolean {
-    return this.#waiting.size > 0;
+    return this.#line.size > 0;
   }
 
   /** Callers without a turn, in order. */
   get waiting(): Caller[] {
-    return [...this.servings.unserved, ...this.#waiting, ...this.aside.keys()];
+    return [...this.servings.unserved, ...this.#line, ...this.aside.keys()];
   }
 
   enter(caller: Caller): void {
@@ -83,7 +86,7 @@ export class NameQueue implements Desk {
       tryOnce(this, caller);
       return this.#idle();
     }
-    if (this.#waiting.size >= limits.localQueueMax) {
+    if (this.#line.size >= limits.localQueueMax) {
       caller.actions.fail(
         new LimitExceededError(
           `${limits.localQueueMax} callers already wait for "${this.name.text}" in this process: shed load before asking`,
@@ -91,7 +94,7 @@ export class NameQueue implements Desk {
       );
       return;
     }
-    this.#waiting.add(caller);
+    this.#line.join(caller);
     this.limitWait(caller);
     this.#pump();
   }
@@ -113,37 +116,25 @@ export class NameQueue implements Desk {
 
   limitWait(caller: Caller): void {
     const { signal, waitMs } = caller.settings;
+    const { store, signals } = this.#context;
     if (signal !== undefined) {
-      const onAbort = () => this.#leave(caller, 'aborted', signal.reason);
-      signal.addEventListener('abort', onAbort, { once: true });
-      caller.stopListening = () => signal.removeEventListener('abort', onAbort);
+      caller.stopListening = signals.listen(signal, () => this.#leave(caller, 'aborted', signal.reason));
     }
     // With 0 there is one try, and its own deadline ends it.
     if (waitMs !== undefined && waitMs > 0) {
-      caller.waitTimer = this.#context.store.ports.timer(waitMs, () =>
-        this.#leave(caller, 'timed-out', this.#timeoutError(caller, waitMs)),
-      );
+      caller.waitTimer = store.ports.timer(waitMs, () => this.#leave(caller, 'timed-out', this.#timeoutError(caller, waitMs)));
     }
   }
 
   #timeoutError(caller: Caller, waitMs: number): HoldfastError {
-    const failure = (this.aside.get(caller) ?? this.#asker)?.failure;
-    const lock = this.name.text;
-    if (failure !== undefined) {
-      const detail = failure instanceof Error ? failure.message : String(failure);
-      return new BackendUnavailableError(`"${lock}" could not be asked for within ${waitMs} ms: ${detail}`, {
-        lock,
-        cause: failure,
-      });
-    }
-    return new WaitTimeoutError(`"${lock}" was not free within ${waitMs} ms: wait longer, or see who holds it with inspect()`, {
-      lock,
-    });
+    const asker = this.aside.get(caller) ?? this.#asker;
+    const heardOf = asker?.heardOf !== false || this.servings.size > 0 || this.#heardOfAtMs >= caller.enqueuedAt.monotonicMs;
+    return timeoutError(this.name.text, waitMs, asker?.failure, heardOf);
   }
 
   #leave(caller: Caller, because: GivenUp, reason: unknown): void {
     this.aside.get(caller)?.giveUp();
-    const found = this.aside.delete(caller) || this.#waiting.delete(caller) || this.servings.withdraw(caller);
+    const found = this.aside.delete(caller) || this.#line.leave(caller) || this.servings.withdraw(caller);
     if (!found) return;
     this.giveUp(caller, because, reason);
     this.#pump();
@@ -153,7 +144,7 @@ export class NameQueue implements Desk {
   giveUp(caller: Caller, because: GivenUp, reason: unknown): void {
     caller.stopWaiting();
     this.#context.emitter.emit('abandoned', () => ({
-      ...this.#event(caller.settings),
+      ...this.event(caller.settings),
       because,
       waitedMs: this.#waitedMs(caller),
     }));
@@ -162,8 +153,8 @@ export class NameQueue implements Desk {
 
   /** Makes the ask in the store fit the head of the queue. */
   #pump(): void {
-    const head = first(this.#waiting);
-    if (this.#asker !== undefined && (head === undefined || !this.#fits(head.settings, this.#asker.want))) {
+    const { head } = this.#line;
+    if (this.#asker !== undefined && (head === undefined || !sameWant(head.settings, this.#asker.want))) {
       this.#asker.giveUp();
       this.#asker = undefined;
     }
@@ -171,14 +162,12 @@ export class NameQueue implements Desk {
     this.#asker ??= this.#ask(head.settings);
   }
 
-  #fits(settings: Settings, want: Want): boolean {
-    return sameWant(settings, { ...settings, mode: want.mode, ttlMs: want.ttlMs, metadata: want.metadata });
-  }
-
   #ask(settings: Settings): Asker {
-    const asker = this.#newAsker(settings, {
+    const { mode, ttlMs, metadata } = settings;
+    const want = { name: this.name, mode, ttlMs, metadata };
+    const asker: Asker = new Asker(this.#context.store, want, {
       once: false,
-      fencesWanted: () => this.#headRun(settings, limits.batchMax).length,
+      fencesWanted: () => this.#line.runLength(settings, limits.batchMax),
       listen: () => this.#listen(),
       onRefused: (refusal, ask) => this.#reportWaiting(asker, settings, refusal, ownerDigest(ask.owner)),
     });
@@ -190,28 +179,13 @@ export class NameQueue implements Desk {
     return asker;
   }
 
-  #newAsker({ mode, ttlMs, metadata }: Settings, options: AskerOptions): Asker {
-    return new Asker(this.#context.store, { name: this.name, mode, ttlMs, metadata }, options);
-  }
-
-  /** The callers at the head that one grant can serve. */
-  #headRun(settings: Settings, max: number): Caller[] {
-    const run: Caller[] = [];
-    for (const caller of this.#waiting) {
-      if (run.length >= max || !sameWant(caller.settings, settings)) break;
-      run.push(caller);
-    }
-    return run;
-  }
-
   #answered(asker: Asker, settings: Settings, answer: Answer): void {
     if (this.#asker === asker) this.#asker = undefined;
     if (answer.outcome === 'granted') {
       const { first: from, last } = answer.grant.fences;
-      const batch = this.#headRun(settings, Math.min(limits.batchMax, Number(last - from + 1n)));
-      for (const caller of batch) this.#waiting.delete(caller);
+      const batch = this.#line.takeRun(settings, Math.min(limits.batchMax, Number(last - from + 1n)));
       if (batch.length > 0) this.servings.serve(answer, batch);
-      else abandonInBackground(this.#context.store, answer.ask);
+      else abandonInBackground(this.#context.store, answer.ask, 'lock');
     }
     this.#pump();
   }
@@ -219,10 +193,10 @@ export class NameQueue implements Desk {
   #askFailed(asker: Asker, error: unknown): void {
     if (this.#asker !== asker) return;
     this.#asker = undefined;
-    // The store has been away for as long as anyone may wait for it: true for all who wait now.
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const caller of waiting) this.giveUp(caller, 'failed', error);
+    // The store has been away for as long as anyone may wait for it: true for all who wait now. But what it refuses for good
+    // it refuses to those who ask for the same.
+    const failed = this.#line.takeAll(isPermanent(error) ? asker.want : undefined);
+    for (const caller of failed) this.giveUp(caller, 'failed', error);
     this.#pump();
   }
 
@@ -232,13 +206,14 @@ export class NameQueue implements Desk {
     const over = <T>(settle: (value: T) => void) => {
       return (value: T) => {
         this.#running.delete(asker);
+        if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
         settle(value);
         this.#idle();
       };
     };
     // Given up between the store's yes and this step: the grant is being abandoned and must serve nobody.
     const stillWanted = (answer: Answer) => answered(asker.givenUp ? { outcome: 'given-up' } : answer);
-    asker.run().then(over(stillWanted), over(failed));
+    detached(() => asker.run()).then(over(stillWanted), over(failed));
   }
 
   /** True if listening has only begun now. It goes on until the queue is idle, so that a busy name costs nothing more. */
@@ -249,7 +224,7 @@ export class NameQueue implements Desk {
   }
 
   #idle(): void {
-    if (this.#waiting.size > 0 || this.servings.size > 0 || this.#running.size > 0) return;
+    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.size > 0) return;
     this.#stopWatching?.();
     this.#stopWatching = undefined;
     this.#context.onIdle(this);
@@ -259,19 +234,14 @@ export class NameQueue implements Desk {
   #reportWaiting(asker: Asker, settings: Settings, refusal: Refusal, owner: string): void {
     if (asker.reported) return;
     asker.reported = true;
-    this.#context.emitter.emit('waiting', () => ({ ...this.#event(settings), owner, ahead: refusal.ahead }));
+    this.#context.emitter.emit('waiting', () => ({ ...this.event(settings), owner, ahead: refusal.ahead }));
   }
 
-  #event({ mode, ttlMs }: Pick<Settings, 'mode' | 'ttlMs'>): LockEvent {
+  event({ mode, ttlMs }: Settings): LockEvent {
     return { name: this.name.text, mode, node: this.#context.clientId, ttlMs };
   }
 
   #waitedMs(caller: Caller): number {
     return this.#context.store.ports.now().monotonicMs - caller.enqueuedAt.monotonicMs;
   }
-}
-
-function first<T>(set: Set<T>): T | undefined {
-  for (const value of set) return value;
-  return undefined;
 }

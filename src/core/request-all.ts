@@ -1,7 +1,8 @@
 import { elapsedMs, type Ports } from './clock.js';
 import { LeaseLostError } from './errors.js';
 import type { Lease } from './lease.js';
-import { domException, type RequestOptions } from './options.js';
+import type { RequestOptions } from './options.js';
+import { domException } from './weblocks.js';
 
 /** Leases in the order in which their names were given, and a signal that aborts with the first loss. */
 export interface LeaseSet extends ReadonlyArray<Lease> {

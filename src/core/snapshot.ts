@@ -1,5 +1,4 @@
-import type { Backend, LockRecord } from './backend.js';
-import { withDeadline } from './calls.js';
+import type { LockRecord } from './backend.js';
 import { ownerDigest, type Ports } from './clock.js';
 import { type NodeIdentity, nodeId } from './node.js';
 import type { NameQueue } from './queue.js';
@@ -16,17 +15,6 @@ export interface LockInfo extends Omit<LockRecord, 'key' | 'ownerDigest'> {
 export interface LockSnapshot {
   readonly held: LockInfo[];
   readonly pending: LockInfo[];
-}
-
-/** All records below a prefix. Each step has the call's deadline, so a listing of any length ends or fails. */
-export async function readRecords(backend: Backend, ports: Ports, timeoutMs: number, prefix: string): Promise<LockRecord[]> {
-  const records: LockRecord[] = [];
-  const iterator = backend.list(prefix)[Symbol.asyncIterator]();
-  for (;;) {
-    const step = await withDeadline(ports, timeoutMs, 'listing', () => iterator.next());
-    if (step.done === true) return records;
-    records.push(step.value);
-  }
 }
 
 /** Others' requests as the store shows them; our own as we know them, so that none made before is missing. */

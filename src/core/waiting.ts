@@ -1,12 +1,14 @@
 import type { Ask, Grant, Metadata, Mode, Refusal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import { asHoldfastError, callTimeoutMs, isPermanent, withDeadline } from './calls.js';
 import { elapsedMs, type Instant, remainingMs } from './clock.js';
 import { BackendUnavailableError, HoldfastError } from './errors.js';
+import { Footprint } from './footprint.js';
 import { abandonInBackground, type StoreContext } from './giving-back.js';
 import { deadlineFor } from './hold.js';
 import { limits } from './limits.js';
 import type { LockName } from './name.js';
+import { Pauses } from './pauses.js';
 
 /** What is asked for. */
 export interface Want {
@@ -39,6 +41,8 @@ export type Answer =
   | { readonly outcome: 'refused'; readonly refusal: Refusal }
   | { readonly outcome: 'given-up' };
 
+const leftAlone: Answer = { outcome: 'given-up' };
+
 /**
  * The one waiting loop: asks, waits for a wake-up or the poll behind it, and asks again under the same owner until the
  * store says yes, the callers go away, or the store stays away for too long.
@@ -51,18 +55,15 @@ export class Asker {
   readonly want: Want;
   /** Why the last call failed, until one succeeds. */
   failure: unknown;
+  /** Whether the store has said anything yet, if only that it failed. */
+  heardOf = false;
   /** Whether the first refusal has been reported as an event. */
   reported = false;
   readonly #context: StoreContext;
   readonly #options: AskerOptions;
-  #owner: string;
-  /** The store may know this owner: it was sent with a place to take, or a call ended without an answer. */
-  #traces = false;
-  #uncertain = false;
-  #calling = false;
+  readonly #pauses: Pauses;
+  #footprint: Footprint;
   #givenUp = false;
-  #woken = false;
-  #endPause: (() => void) | undefined;
   #failures = 0;
   #failingSince: Instant | undefined;
   #refusals = 0;
@@ -71,13 +72,13 @@ export class Asker {
     this.#context = context;
     this.want = want;
     this.#options = options;
-    this.#owner = context.ports.randomOwner();
+    this.#pauses = new Pauses(context.ports);
+    this.#footprint = new Footprint(context.ports.randomOwner());
   }
 
-  /** Something may have changed in the store. A wake-up during a call is not lost: the next pause ends at once. */
+  /** Something may have changed in the store. */
   wake(): void {
-    this.#woken = true;
-    this.#endPause?.();
+    this.#pauses.wake();
   }
 
   get givenUp(): boolean {
@@ -88,29 +89,23 @@ export class Asker {
   giveUp(): void {
     if (this.#givenUp) return;
     this.#givenUp = true;
-    // Whatever is on its way may take effect after we have left.
-    if (this.#calling) this.#traces = true;
     this.#abandon();
-    this.#endPause?.();
+    this.#pauses.end();
   }
 
-  /** @throws the store's error, if it is permanent, lasted for `unavailableMs`, or came at the only try */
+  /** @throws HoldfastError if the store's error is permanent, lasted for `unavailableMs`, or came at the only try */
   async run(): Promise<Answer> {
-    for (;;) {
-      if (this.#givenUp) return { outcome: 'given-up' };
-      this.#woken = false;
+    while (!this.#givenUp) {
       const ask = this.#ask();
       const sentAt = this.#context.ports.now();
       let answer: Grant | Refusal;
       try {
-        this.#calling = true;
-        answer = await this.#send(ask);
-        this.#calling = false;
+        answer = wellFormed(await this.#send(ask, sentAt));
       } catch (error) {
-        this.#calling = false;
         await this.#failed(error, sentAt);
         continue;
       }
+      this.heardOf = true;
       this.#failures = 0;
       this.#failingSince = undefined;
       this.failure = undefined;
@@ -118,6 +113,7 @@ export class Asker {
       if (result !== undefined) return result;
       if (answer.outcome === 'granted') await this.#failed(this.#startOver(answer, ask, sentAt), sentAt);
     }
+    return leftAlone;
   }
 
   #ask(): Ask {
@@ -126,42 +122,58 @@ export class Asker {
     const { name, mode, ttlMs, metadata } = this.want;
     const enqueue = !this.#options.once && traits.queue;
     // Written out: a spread here was the most expensive line of an uncontended request.
-    return { name, owner: this.#owner, mode, ttlMs, fences, enqueue, node: this.#context.node, metadata };
+    return { name, owner: this.#footprint.owner, mode, ttlMs, fences, enqueue, node: this.#context.node, metadata };
   }
 
-  #send(ask: Ask): Promise<Grant | Refusal> {
+  #send(ask: Ask, sentAt: Instant): Promise<Grant | Refusal> {
     const { backend, ports } = this.#context;
-    if (ask.enqueue) this.#traces = true;
-    const send = this.#options.send ?? ((it: Ask) => backend.acquire(it));
+    this.#pauses.tried(sentAt.monotonicMs);
+    this.#footprint.sent(ask.enqueue);
     const timeoutMs = callTimeoutMs(this.#context.callTimeoutMs, ask.ttlMs);
-    return withDeadline(ports, timeoutMs, `asking for "${ask.name.text}"`, () => send(ask));
+    const { send } = this.#options;
+    const call = () => (send === undefined ? backend.acquire(ask) : send(ask));
+    return withDeadline(ports, timeoutMs, `asking for "${ask.name.text}"`, call);
   }
 
   /** Undefined: the grant came too late to be used. */
   #granted(grant: Grant, ask: Ask, sentAt: Instant): Answer | undefined {
-    this.#traces = true;
+    this.#footprint.granted();
     if (this.#givenUp) {
       this.#abandon();
-      return { outcome: 'given-up' };
+      return leftAlone;
     }
     if (remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0) return undefined;
-    return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#uncertain };
+    return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#footprint.uncertain };
   }
 
   async #refused(refusal: Refusal, ask: Ask): Promise<Answer | undefined> {
+    this.#footprint.refused();
     if (this.#givenUp) {
       this.#abandon();
-      return { outcome: 'given-up' };
+      return leftAlone;
     }
     if (refusal.because === 'abandoned') {
       // Somebody revoked what this owner had before the answer to its first ask arrived.
       this.#renewOwner();
-      return this.#pause(limits.retryMsMin);
+      await this.#pauses.pause(limits.retryMsMin);
+      return undefined;
     }
     if (this.#options.once) return { outcome: 'refused', refusal };
     this.#options.onRefused?.(refusal, ask);
-    if (this.#options.listen?.() === true) return undefined;
-    return this.#pause(this.#untilNextTryMs(refusal));
+    if (this.#listens()) return undefined;
+    await this.#pauses.pause(this.#untilNextTryMs(refusal));
+    return undefined;
+  }
+
+  /** True if listening has only begun now: what happened before it did is found by asking again at once. */
+  #listens(): boolean {
+    try {
+      return this.#options.listen?.() === true;
+    } catch (error) {
+      // The contract forbids it: a bug of the backend, which no second try mends.
+      this.giveUp();
+      throw asHoldfastError(error, `listening for "${this.want.name.text}"`, this.want.name.text);
+    }
   }
 
   #untilNextTryMs(refusal: Refusal): number {
@@ -176,11 +188,8 @@ export class Asker {
   /** Waits before the next try, or throws if there is to be none. */
   async #failed(error: unknown, sentAt: Instant): Promise<void> {
     const { ports, unavailableMs } = this.#context;
-    const refusedOutright = error instanceof HoldfastError && error.code === 'BACKEND_UNAVAILABLE';
-    if (!refusedOutright) {
-      this.#traces = true;
-      this.#uncertain = true;
-    }
+    this.#footprint.failed(error instanceof HoldfastError && error.code === 'BACKEND_UNAVAILABLE');
+    this.heardOf = true;
     this.failure = error;
     if (this.#givenUp) return this.#abandon();
     this.#failures += 1;
@@ -188,21 +197,9 @@ export class Asker {
     const tooLong = elapsedMs(this.#failingSince, ports.now()) >= unavailableMs;
     if (this.#options.once || tooLong || isPermanent(error)) {
       this.giveUp();
-      throw asHoldfastError(error, this.want.name.text);
+      throw asHoldfastError(error, `"${this.want.name.text}" was asked for`, this.want.name.text);
     }
-    await this.#pause(backoffMs(this.#failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
-  }
-
-  #pause(delayMs: number): Promise<undefined> {
-    if (this.#woken || this.#givenUp) return Promise.resolve(undefined);
-    return new Promise((resolve) => {
-      const timer = this.#context.ports.timer(delayMs, () => this.#endPause?.());
-      this.#endPause = () => {
-        this.#endPause = undefined;
-        timer.cancel();
-        resolve(undefined);
-      };
-    });
+    await this.#pauses.pause(backoffMs(this.#failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
   }
 
   /** A grant that is over when it arrives is given back; the next try is another owner's. */
@@ -219,19 +216,18 @@ export class Asker {
   /** The old owner is of no use; leave nothing of it behind. */
   #renewOwner(): void {
     this.#abandon();
-    this.#owner = this.#context.ports.randomOwner();
-    this.#uncertain = false;
+    this.#footprint = new Footprint(this.#context.ports.randomOwner());
   }
 
   #abandon(): void {
-    if (!this.#traces) return;
-    this.#traces = false;
-    abandonInBackground(this.#context, this.#ask());
+    const trace = this.#footprint.take();
+    if (trace !== undefined) abandonInBackground(this.#context, this.#ask(), trace);
   }
 }
 
-function asHoldfastError(error: unknown, lock: string): HoldfastError {
-  if (error instanceof HoldfastError) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new BackendUnavailableError(`the store failed while "${lock}" was asked for: ${detail}`, { lock, cause: error });
+/** A store's bug is a failure like any other: nobody knows what it did. */
+function wellFormed(answer: Grant | Refusal): Grant | Refusal {
+  const known = answer?.outcome === 'granted' ? answer.ttlMs > 0 : answer?.outcome === 'refused';
+  if (!known) throw new Error('the store gave no legal answer');
+  return answer;
 }

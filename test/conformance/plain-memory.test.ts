@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import type { Backend } from '../../src/core/backend.js';
 import { createMemoryStore, memory } from '../../src/backends/memory/index.js';
+import type { Backend } from '../../src/core/backend.js';
 import { runConformance, wrapped } from '../../src/testkit/index.js';
 
 const store = createMemoryStore();

@@ -3,6 +3,7 @@ import type { Instant, Ports, Timer } from '../../src/core/clock.js';
 interface Entry {
   readonly atMs: number;
   readonly fn: () => void;
+  readonly idle: boolean;
 }
 
 /** Lets everything run that waits for nothing but promises. */
@@ -23,11 +24,11 @@ export class ManualPorts implements Ports {
 
   /** Timers that still keep the process alive. */
   get pending(): number {
-    return this.#timers.size;
+    return [...this.#timers].filter(({ idle }) => !idle).length;
   }
 
-  timer(delayMs: number, fn: () => void): Timer {
-    const entry = { atMs: this.#monotonicMs + delayMs, fn };
+  timer(delayMs: number, fn: () => void, idle = false): Timer {
+    const entry = { atMs: this.#monotonicMs + delayMs, fn, idle };
     this.#timers.add(entry);
     return { cancel: () => void this.#timers.delete(entry) };
   }

@@ -78,8 +78,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('listens-too-late', 'A waiter begins to listen after its last try: what was freed in between goes unheard.', [
     waiting,
-    'if (this.#options.listen?.() === true)\n            return undefined;',
-    'this.#options.listen?.();',
+    'if (this.#listens())\n            return undefined;',
+    'this.#listens();',
   ]),
   mutant('trusts-wake-ups', 'Nobody asks again without a wake-up: one that is lost, or a TTL that runs out, is never noticed.', [
     waiting,
@@ -109,7 +109,7 @@ export const mutants: readonly Mutant[] = [
   mutant('released-while-working', 'The lock is given back when the work begins, not when it ends.', [
     serving,
     "emitter.emit('granted', () => turn.event());",
-    "emitter.emit('granted', () => turn.event()); this.#context.release(this.hold, turn, () => {});",
+    "emitter.emit('granted', () => turn.event()); this.#host.giveBack(this, turn, () => {});",
   ]),
   mutant('one-failed-renewal', 'Renewing stops for good at the first failure.', [
     hold,
@@ -118,7 +118,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('gone-is-unknown', 'A clear "gone" is taken for a failure, and the work goes on until the deadline.', [
     hold,
-    "return lose(state, answer.by?.kind ?? 'forgotten');",
+    "return lose(state, answer.by?.kind ?? 'forgotten', answer.by?.reason);",
     'return unanswered(state, undefined, now);',
   ]),
   mutant('unknown-is-gone', 'A renewal without an answer ends the lease at once.', [
@@ -134,7 +134,7 @@ export const mutants: readonly Mutant[] = [
   mutant('new-owner-per-try', 'Every try asks under a new owner: what an unanswered one got is nobody’s.', [
     waiting,
     'const ask = this.#ask();\n            const sentAt',
-    'this.#owner = this.#context.ports.randomOwner();\n            const ask = this.#ask();\n            const sentAt',
+    'this.#footprint = new Footprint(this.#context.ports.randomOwner());\n            const ask = this.#ask();\n            const sentAt',
   ]),
   mutant(
     'dead-grant-accepted',
@@ -145,8 +145,12 @@ export const mutants: readonly Mutant[] = [
   mutant(
     'late-grant-kept',
     'A grant that arrives after its waiter has gone is neither used nor given back.',
-    [waiting, 'if (this.#calling)\n            this.#traces = true;\n        this.#abandon();', ''],
-    [waiting, 'this.#traces = true;\n        if (this.#givenUp) {\n            this.#abandon();', 'if (this.#givenUp) {'],
+    [waiting, 'this.#abandon();\n        this.#pauses.end();', 'this.#pauses.end();'],
+    [
+      waiting,
+      'granted();\n        if (this.#givenUp) {\n            this.#abandon();',
+      'granted();\n        if (this.#givenUp) {',
+    ],
   ),
   mutant(
     'batch-goes-on',
@@ -165,8 +169,8 @@ export const mutants: readonly Mutant[] = [
     '{}',
   ]),
   mutant('error-swallowed', 'What the callback threw is lost on the way.', [
-    'core/holdfast.js',
-    'settle = () => reject(error);',
-    'settle = () => resolve(undefined);',
+    'core/requested.js',
+    'this.#settle = () => this.#reject(error);',
+    'this.#settle = () => this.#resolve(undefined);',
   ]),
 ];

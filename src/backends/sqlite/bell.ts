@@ -7,6 +7,8 @@ import type { NodeIdentity } from '../../core/node.js';
 
 /** After this many bytes of names the file is emptied. */
 const fileBytesMax = 65_536;
+/** Wake-ups that are followed without reading the file. */
+const unreadMax = 256;
 /** A bell of another boot or container, whose process cannot be looked up, is forgotten after this. */
 const foreignBellMsMax = 86_400_000;
 const bellName = /^([0-9a-f]{8})-(\d+)-[\w-]{8}$/;
@@ -23,6 +25,7 @@ export class Bell {
   readonly #watchers = new Map<string, Set<() => void>>();
   #open: { readonly fd: number; readonly watcher: fs.FSWatcher } | undefined;
   #offset = 0;
+  #unread = 0;
   #deaf = false;
 
   constructor(path: string, self: NodeIdentity) {
@@ -102,14 +105,23 @@ export class Bell {
 
   #onChange(event: string): void {
     if (this.#open === undefined) return;
-    if (event !== 'rename') return this.#read(this.#open.fd);
+    if (event !== 'rename') return this.#heard(this.#open.fd);
     // Somebody deleted the file: make another, and look at everything once, for what may have been missed.
     this.#silence();
     this.#listen();
     this.#wakeEveryone();
   }
 
+  /** Whoever listens to one name only need not read which it was. Now and then all the same, or the file would grow. */
+  #heard(fd: number): void {
+    const [only, ...others] = this.#watchers.keys();
+    this.#unread += 1;
+    if (only === undefined || others.length > 0 || this.#unread > unreadMax) return this.#read(fd);
+    this.#wake(only);
+  }
+
   #read(fd: number): void {
+    this.#unread = 0;
     const names = readFrom(fd, this.#offset);
     if (names === undefined) return this.#wakeEveryone();
     this.#offset += names.length;

@@ -70,7 +70,7 @@ export class Database {
    * Undefined: it wanted to write; nothing has happened, but every statement is prepared and every function compiled.
    */
   look<T>(work: () => T): T | undefined {
-    this.exec('BEGIN');
+    this.#control('BEGIN');
     this.#looking = true;
     this.#wouldWrite = false;
     try {
@@ -86,8 +86,22 @@ export class Database {
     }
   }
 
-  exec(sql: string): void {
-    this.#connection.exec(sql);
+  /** Begins a transaction that may write, or says at once that somebody else is writing. */
+  begin(): void {
+    this.#control('BEGIN IMMEDIATE');
+  }
+
+  commit(): void {
+    this.#control('COMMIT');
+  }
+
+  rollback(): void {
+    rollback(this.#connection);
+  }
+
+  /** Prepared like any other statement: read anew each time, these cost more than what they do. */
+  #control(sql: string): void {
+    this.#try(sql, () => this.#prepared(sql).statement.run());
   }
 
   /** Whether the path still leads to this file. Somebody may have deleted or replaced it, and locks in it bind nobody. */

@@ -3,7 +3,6 @@ import { Database } from './database.js';
 import { loadDriver, sqliteCode } from './driver.js';
 import { busyMessage, code, fault, isBusy } from './faults.js';
 import type { Settings } from './location.js';
-import { rollback } from './schema.js';
 
 /** What one call does to the database. Runs again from the start if the database was busy: it must have no other effect. */
 export interface Work<T> {
@@ -77,7 +76,7 @@ export class Session {
   now<T>(quick: (db: Database) => T | undefined): T | undefined {
     if (this.#scheduled || this.#usedInThisTurn || this.#closed) return undefined;
     this.#usedInThisTurn = true;
-    this.#endOfTurn.then(this.#forgetTurn);
+    void this.#endOfTurn.then(this.#forgetTurn);
     try {
       return quick(this.#open());
     } catch {
@@ -133,15 +132,15 @@ export class Session {
       if (value !== undefined) return [() => only.resolve(value)];
     }
     const effects: (() => void)[] = [];
-    db.exec('BEGIN IMMEDIATE');
+    db.begin();
     try {
       for (const { work, resolve } of batch) {
         const value = (batch.length > 1 ? quickly(db, work) : undefined) ?? work.full(db, (effect) => effects.push(effect));
         effects.push(() => resolve(value));
       }
-      db.exec('COMMIT');
+      db.commit();
     } catch (error) {
-      rollback(db);
+      db.rollback();
       throw error;
     }
     return effects;

@@ -1,0 +1,64 @@
+import { Buffer } from 'node:buffer';
+import type { LockRecord, Revocation } from './backend.js';
+import { asHoldfastError, withDeadline } from './calls.js';
+import { InvalidArgumentError } from './errors.js';
+import type { StoreContext } from './giving-back.js';
+import { limits } from './limits.js';
+import type { LockName } from './name.js';
+
+export interface Inspection {
+  readonly name: string;
+  readonly held: readonly LockRecord[];
+  /** In the order of the queue. */
+  readonly waiting: readonly LockRecord[];
+}
+
+/**
+ * All records below a prefix. Each step has the call's deadline, so a listing of any length ends or fails.
+ *
+ * @throws HoldfastError
+ */
+export async function readRecords({ backend, ports, callTimeoutMs }: StoreContext, prefix: string): Promise<LockRecord[]> {
+  const records: LockRecord[] = [];
+  let iterator: AsyncIterator<LockRecord> | undefined;
+  try {
+    const listing = backend.list(prefix)[Symbol.asyncIterator]();
+    iterator = listing;
+    for (;;) {
+      const step = await withDeadline(ports, callTimeoutMs, 'listing', () => listing.next());
+      if (step.done === true) return records;
+      records.push(step.value);
+    }
+  } catch (error) {
+    // Not waited for: a listing that hangs hangs here, too.
+    iterator?.return?.().catch(() => undefined);
+    throw asHoldfastError(error, 'listing');
+  }
+}
+
+/** @throws HoldfastError */
+export async function inspect(store: StoreContext, { text }: LockName): Promise<Inspection> {
+  const own = (await readRecords(store, text)).filter((record) => record.name === text);
+  return {
+    name: text,
+    held: own.filter((record) => record.state === 'held'),
+    waiting: own.filter((record) => record.state === 'waiting'),
+  };
+}
+
+/** @throws HoldfastError */
+export async function revoke(
+  { backend, ports, node, callTimeoutMs }: StoreContext,
+  name: LockName,
+  reason: string,
+): Promise<Revocation> {
+  if (typeof reason !== 'string' || reason.trim() === '' || Buffer.byteLength(reason) > limits.reasonBytesMax) {
+    throw new InvalidArgumentError(`revoke needs a reason of 1 to ${limits.reasonBytesMax} bytes: it is shown to the holder`);
+  }
+  try {
+    const call = () => backend.revoke(name, { kind: 'revoked', reason, node });
+    return await withDeadline(ports, callTimeoutMs, 'revoking', call);
+  } catch (error) {
+    throw asHoldfastError(error, 'revoking', name.text);
+  }
+}
