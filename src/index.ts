@@ -39,5 +39,6 @@ export type { HeldLease, Lease, ReleaseOutcome } from './core/lease.js';
 export type { LockName } from './core/name.js';
 export type { NodeIdentity } from './core/node.js';
 export type { AcquireOptions, HoldfastOptions, RequestOptions } from './core/options.js';
+export type { Records, RecordWrite, StoredRecord } from './core/records.js';
 export type { LeaseSet } from './core/request-all.js';
 export type { LockInfo, LockSnapshot } from './core/snapshot.js';
