@@ -7,7 +7,7 @@ import { applyMutant, compile, hunt, type Verdict } from './gate.js';
 import { mutants } from './mutants.js';
 
 /** Seeds in which a bug must show itself. */
-const budget = 600;
+const budget = 1_000;
 
 describe('the simulator finds', () => {
   let compiled = '';
