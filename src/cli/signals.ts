@@ -44,7 +44,8 @@ export class SignalRelay {
 
   /** Ctrl-Z: the command must not go on while nobody renews its lease. */
   #stop(): void {
-    if (this.child?.ownGroup === true) this.child.signal('SIGSTOP');
+    // Also where the terminal has sent its own stop signal: a command may ignore that one.
+    this.child?.signal('SIGSTOP');
     process.kill(process.pid, 'SIGSTOP');
   }
 }

@@ -3,6 +3,9 @@ import { LeaseLostError } from '../core/errors.js';
 import type { HeldLease } from '../core/lease.js';
 import type { Child } from './child.js';
 
+/** How often the clock is looked at although no timer is due. */
+const clockCheckMs = 1_000;
+
 export interface SuperviseOptions {
   readonly graceMs: number;
   readonly maxHoldMs: number | undefined;
@@ -21,7 +24,8 @@ export interface Supervised {
  *     runs ──remaining ≤ grace, or revoked, or past max-hold──▶ SIGTERM ──grace over, or deadline near──▶ SIGKILL
  *       └──the deadline has passed (we were stopped, or the machine slept)──────────────────────────────▶ SIGKILL
  *
- * There is one timer for the lease, armed anew from `remainingMs`, which every renewal prolongs.
+ * There is one timer for the lease, armed anew from `remainingMs`, which every renewal prolongs. It fires once a second at
+ * least, because no timer runs while the machine sleeps.
  */
 export class Supervisor {
   readonly #lease: HeldLease;
@@ -30,6 +34,7 @@ export class Supervisor {
   /** SIGKILL goes out this long before the deadline: a kill takes a moment too. */
   readonly #leadMs: number;
   readonly #timers = new Set<NodeJS.Timeout>();
+  #checkTimer: NodeJS.Timeout | undefined;
   #lost: string | undefined;
   #killed = false;
   #over = false;
@@ -56,6 +61,7 @@ export class Supervisor {
       return { status, lost: this.#lost };
     } finally {
       this.#over = true;
+      clearTimeout(this.#checkTimer);
       for (const timer of this.#timers) clearTimeout(timer);
     }
   }
@@ -70,7 +76,8 @@ export class Supervisor {
     } else if (remainingMs <= this.#options.graceMs) {
       this.#stop('the lease could not be renewed', remainingMs - this.#leadMs);
     } else if (this.#lost === undefined) {
-      this.#after(remainingMs - this.#options.graceMs, this.check);
+      // Timers stand still while the machine sleeps, so the clock is looked at now and then.
+      this.#checkIn(Math.min(remainingMs - this.#options.graceMs, clockCheckMs));
     }
   };
 
@@ -105,6 +112,11 @@ export class Supervisor {
       this.check();
       this.#killBy(atMs);
     });
+  }
+
+  #checkIn(delayMs: number): void {
+    clearTimeout(this.#checkTimer);
+    this.#checkTimer = setTimeout(this.check, delayMs);
   }
 
   #after(delayMs: number, fn: () => void): void {

@@ -99,7 +99,7 @@ export class AcquireWork implements CallerActions {
   begin(turn: Turn | null): Promise<void> {
     return new Promise((workDone) => {
       const finish = () => {
-        this.#leases.delete(finish);
+        if (!this.#leases.delete(finish)) return;
         this.#done();
         workDone();
       };

@@ -1,7 +1,7 @@
 import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
 import { callTimeoutMs, withDeadline } from './calls.js';
-import type { Instant, Ports, Timer } from './clock.js';
+import { elapsedMs, type Instant, type Ports, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { limits } from './limits.js';
 
@@ -27,6 +27,8 @@ type Agenda = Map<number, Set<Kept>>;
 
 /** A timer of Node may be a millisecond late: the end is signalled this much before the deadline. */
 const timerSlackMs = 2;
+/** What the clocks may differ by for reasons of granularity. */
+const clockJumpMs = 50;
 
 /**
  * The watchdog: one scheduler for all holds of an instance. Renewals that are due in the same window leave as one call
@@ -43,6 +45,8 @@ export class Keeper {
   readonly #deadlines: Agenda = new Map();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  /** When the timer was armed. */
+  #armedAt: Instant | undefined;
   #holds = 0;
 
   constructor(backend: Backend, ports: Ports, callTimeout: number) {
@@ -125,20 +129,34 @@ export class Keeper {
 
   #arm(atMs: number): void {
     this.#timer?.cancel();
-    this.#timerAtMs = atMs;
-    const delayMs = Math.max(0, atMs - this.#ports.now().monotonicMs);
+    this.#armedAt = this.#ports.now();
+    const { monotonicMs } = this.#armedAt;
+    this.#timerAtMs = Math.min(atMs, monotonicMs + limits.clockCheckMsMax);
+    const delayMs = Math.max(0, this.#timerAtMs - monotonicMs);
     this.#timer = detached(() => this.#ports.timer(Math.ceil(delayMs), () => this.#fire()));
   }
 
   #fire(): void {
     this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.#ports.now().monotonicMs;
+    const now = this.#ports.now();
+    const nowMs = now.monotonicMs;
+    if (this.#jumped(now)) this.#tickAll();
     // Deadlines first: what is lost must not be renewed.
     for (const hold of takeDue(this.#deadlines, nowMs)) this.#checkDeadline(hold);
     const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue());
     for (let i = 0; i < due.length; i += limits.renewBatchMax) this.#send(due.slice(i, i + limits.renewBatchMax));
     this.#rearm();
+  }
+
+  /** The machine slept, or somebody stepped the wall clock: then deadlines have come nearer than the timer knew. */
+  #jumped(now: Instant): boolean {
+    if (this.#armedAt === undefined) return false;
+    return elapsedMs(this.#armedAt, now) - (now.monotonicMs - this.#armedAt.monotonicMs) > clockJumpMs;
+  }
+
+  #tickAll(): void {
+    for (const holds of [...this.#deadlines.values()]) for (const hold of [...holds]) hold.tick();
   }
 
   #rearm(): void {

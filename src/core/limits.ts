@@ -36,6 +36,9 @@ export const limits = {
   /** First pause before a failed renewal is sent again; doubles up to the period. */
   renewRetryMsMin: 20,
 
+  /** While something is held, the clocks are compared at least this often: timers stand still while a machine sleeps. */
+  clockCheckMsMax: 1_000,
+
   /** Local callers served by one grant. Bounds how long another process waits for its turn. */
   batchMax: 64,
   /** Local callers that may wait for one name. Beyond it something is wrong, and memory would grow in silence. */

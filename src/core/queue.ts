@@ -55,8 +55,15 @@ export class NameQueue implements Desk {
       hold: context.hold,
       emitter: context.emitter,
       onLoss: (unserved) => {
-        this.#line.putBack(unserved);
+        const queueing = unserved.filter(queues);
+        this.#line.putBack(queueing);
         this.#pump();
+        // Those who do not queue try again as they did before.
+        for (const caller of unserved) {
+          if (queueing.includes(caller)) continue;
+          caller.stopWaiting();
+          this.enter(caller);
+        }
       },
       onOver: () => this.#idle(),
     });
@@ -101,7 +108,8 @@ export class NameQueue implements Desk {
 
   /** Nobody waits here any more. Turns that have begun go on. */
   rejectWaiting(reason: () => HoldfastError): void {
-    for (const caller of this.waiting) this.#leave(caller, 'closed', reason());
+    // All of them before the ask is looked at: it would be sent anew for each.
+    for (const caller of this.waiting) if (this.#takeOut(caller)) this.giveUp(caller, 'closed', reason());
     for (const asker of this.#running) asker.giveUp();
     this.#pump();
   }
@@ -119,6 +127,8 @@ export class NameQueue implements Desk {
     const { store, signals } = this.#context;
     if (signal !== undefined) {
       caller.stopListening = signals.listen(signal, () => this.#leave(caller, 'aborted', signal.reason));
+      // A listener of ours may have aborted it since the arguments were checked.
+      if (signal.aborted) return this.#leave(caller, 'aborted', signal.reason);
     }
     // With 0 there is one try, and its own deadline ends it.
     if (waitMs !== undefined && waitMs > 0) {
@@ -133,11 +143,14 @@ export class NameQueue implements Desk {
   }
 
   #leave(caller: Caller, because: GivenUp, reason: unknown): void {
-    this.aside.get(caller)?.giveUp();
-    const found = this.aside.delete(caller) || this.#line.leave(caller) || this.servings.withdraw(caller);
-    if (!found) return;
+    if (!this.#takeOut(caller)) return;
     this.giveUp(caller, because, reason);
     this.#pump();
+  }
+
+  #takeOut(caller: Caller): boolean {
+    this.aside.get(caller)?.giveUp();
+    return this.aside.delete(caller) || this.#line.leave(caller) || this.servings.withdraw(caller);
   }
 
   /** It will not have a turn. */
@@ -244,4 +257,8 @@ export class NameQueue implements Desk {
   #waitedMs(caller: Caller): number {
     return this.#context.store.ports.now().monotonicMs - caller.enqueuedAt.monotonicMs;
   }
+}
+
+function queues({ settings }: Caller): boolean {
+  return !settings.steal && !settings.ifAvailable && settings.waitMs !== 0;
 }

@@ -63,8 +63,8 @@ export function requestInOrder<T>(
         try {
           return await take(index + 1);
         } catch (error) {
-          // A loss rejects at once; the work's own error, when everything has been given back.
-          if (!ended) reject(error instanceof LeaseLostError ? domException('AbortError', error) : error);
+          // While the work runs, a loss rejects at once; everything else, when all has been given back.
+          if (work !== undefined && !ended) reject(asAbort(error));
           throw error;
         } finally {
           await Promise.allSettled([work]);
@@ -73,8 +73,13 @@ export function requestInOrder<T>(
     };
     take(0)
       .then((result) => (result === unavailable ? run(null) : result))
-      .then(resolve, reject);
+      .then(resolve, (error: unknown) => reject(asAbort(error)));
   });
+}
+
+/** Of the loss of one that was taken while another was waited for; requests do the same by themselves. */
+function asAbort(error: unknown): unknown {
+  return error instanceof LeaseLostError ? domException('AbortError', error) : error;
 }
 
 const unavailable = Symbol('one of the locks is not available') as unknown;

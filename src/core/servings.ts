@@ -73,9 +73,6 @@ export class Servings implements ServingHost {
     const { store } = this.#context;
     release(store, serving.hold.held, (outcome) => {
       if (lastTurn !== undefined) lastTurn.releaseOutcome = outcome;
-      // A copy of the ask may still be under way: the store must refuse it when it arrives.
-      const granted = this.#all.get(serving);
-      if (granted?.uncertain === true) abandonInBackground(store, granted.ask, 'lock');
       // A turn that was lost has had its event.
       if (lastTurn !== undefined && lastTurn.loss === undefined) {
         this.emitter.emit('released', () => ({ ...lastTurn.event(), outcome, handedOn: false }));
@@ -89,7 +86,10 @@ export class Servings implements ServingHost {
   }
 
   over(serving: Serving): void {
+    const granted = this.#all.get(serving);
     this.#all.delete(serving);
+    // A copy of the ask may still be under way: the store must refuse it when it arrives, however the hold ended.
+    if (granted?.uncertain === true) abandonInBackground(this.#context.store, granted.ask, 'lock');
     this.#context.onOver();
   }
 

@@ -160,7 +160,8 @@ export class Asker {
     }
     if (this.#options.once) return { outcome: 'refused', refusal };
     this.#options.onRefused?.(refusal, ask);
-    if (this.#listens()) return undefined;
+    // A listener of the event may have given it up.
+    if (this.#givenUp || this.#listens()) return undefined;
     await this.#pauses.pause(this.#untilNextTryMs(refusal));
     return undefined;
   }

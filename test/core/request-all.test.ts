@@ -2,6 +2,23 @@ import { describe, expect, it } from 'vitest';
 import { instances, outcomeOf, ttlMs } from './instances.js';
 
 describe('requestAll', () => {
+  it('that could not have them all has given everything back when it rejects', async () => {
+    const { ports, locks, other } = instances();
+    const holder = await other.acquire('c');
+    let free: boolean | undefined;
+    const tried = locks
+      .requestAll(['a', 'b', 'c'], { waitMs: 200 }, () => {})
+      .catch(async ({ code }: { code: string }) => {
+        expect(code).toBe('TIMED_OUT');
+        free = await locks.request('a', { ifAvailable: true }, (lease) => lease !== null);
+      });
+    await ports.pass(1_000);
+    await tried;
+    expect(free).toBe(true);
+    outcomeOf(holder.release());
+    await ports.pass(0);
+  });
+
   it('that was rejected because of a loss does not call back later', async () => {
     const { ports, locks, other } = instances();
     const holder = await other.acquire('b');

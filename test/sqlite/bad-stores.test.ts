@@ -174,6 +174,15 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     }
   });
 
+  it('a damaged record takes no healthy hold of the same renewal with it', async () => {
+    const backend = folder.open();
+    const [sick, well] = [ask('sick'), ask('well')];
+    for (const each of [sick, well]) grantOf(await backend.acquire(each));
+    folder.shell().exec("UPDATE locks SET owner = 'x', node = 'none' WHERE name = 'sick'");
+    const answers = await backend.renew([sick, well]);
+    expect(answers).toMatchObject([{ outcome: 'unknown', cause: { code: 'BACKEND_CORRUPT' } }, { outcome: 'renewed' }]);
+  });
+
   it('a file that was deleted: the hold is gone, and the next ask makes a new one with a higher fence', async () => {
     const backend = folder.open();
     const held = ask('job');

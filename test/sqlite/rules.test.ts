@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -100,7 +101,23 @@ describe('bells', () => {
     expect(new Bell(folder.db, readNodeIdentity()).deaf).toBe(false);
   });
 
-  it('go on after their file was deleted or has grown', async () => {
+  it('go on after their file was deleted', async () => {
+    const [bell, other] = [new Bell(folder.db, readNodeIdentity()), new Bell(folder.db, readNodeIdentity())];
+    let wakes = 0;
+    bell.watch('a', () => {
+      wakes += 1;
+    });
+    const file = folder.file(`locks.db-bells/${bell.id}`);
+    rmSync(file);
+    await expect.poll(() => existsSync(file), { timeout: 5_000 }).toBe(true);
+    const before = wakes;
+    other.ring(new Set([bell.id]), 'a');
+    await expect.poll(() => wakes, { timeout: 5_000 }).toBeGreaterThan(before);
+    bell.close();
+    other.close();
+  });
+
+  it('go on after their file has grown', async () => {
     const [bell, other] = [new Bell(folder.db, readNodeIdentity()), new Bell(folder.db, readNodeIdentity())];
     let wakes = 0;
     bell.watch('a', () => {

@@ -202,7 +202,8 @@ export class MemoryStore {
     for (const [owner, holder] of entry.holders) {
       if (holder.expiresAtMs > now) continue;
       entry.holders.delete(owner);
-      if (entry.holders.size === 0) entry.freeSinceMs = holder.expiresAtMs;
+      // The claim windows count from when it was noticed: nobody could have claimed it before.
+      if (entry.holders.size === 0) entry.freeSinceMs = now;
     }
     entry.places = entry.places.filter((place) => place.seenAtMs + limits.placeMs > now);
     return entry;

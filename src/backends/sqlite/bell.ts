@@ -105,7 +105,8 @@ export class Bell {
 
   #onChange(event: string): void {
     if (this.#open === undefined) return;
-    if (event !== 'rename') return this.#heard(this.#open.fd);
+    // A file that is deleted while we have it open: Linux reports that as a change.
+    if (event !== 'rename' && linked(this.#open.fd)) return this.#heard(this.#open.fd);
     // Somebody deleted the file: make another, and look at everything once, for what may have been missed.
     this.#silence();
     this.#listen();
@@ -176,6 +177,14 @@ function readFrom(fd: number, offset: number): Buffer | undefined {
     return buffer.subarray(0, buffer.lastIndexOf(0x0a, length - 1) + 1);
   } catch {
     return undefined;
+  }
+}
+
+function linked(fd: number): boolean {
+  try {
+    return fs.fstatSync(fd).nlink > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -163,7 +163,8 @@ export class Entry {
     for (const holder of this.holders()) {
       const otherBoot = this.#context.isOtherBoot(holder.boot, holder.writtenMs, this.name);
       if (!otherBoot && holder.untilMs > this.#context.nowMs) continue;
-      this.remove(holder, otherBoot ? this.#context.nowMs : holder.untilMs);
+      // The claim windows count from when it was noticed: nobody could have claimed it before.
+      this.remove(holder, this.#context.nowMs);
     }
   }
 }

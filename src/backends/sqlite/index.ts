@@ -1,10 +1,23 @@
-import type { Ask, Backend, Grant, Held, LockRecord, Refusal, Release, Revoker, Stop, Traits } from '../../core/backend.js';
+import type {
+  Ask,
+  Backend,
+  Grant,
+  Held,
+  LockRecord,
+  Refusal,
+  Release,
+  Renewal,
+  Revoker,
+  Stop,
+  Traits,
+} from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { readNodeIdentity } from '../../core/node.js';
 import { Bell } from './bell.js';
 import { machineClock } from './clock.js';
 import { Context, type Here } from './context.js';
+import { sqliteCode } from './driver.js';
 import { recordsOf, selectRows } from './list.js';
 import { parseOptions, parseUrl, type Settings, type SqliteOptions } from './location.js';
 import { findings } from './probe.js';
@@ -102,7 +115,9 @@ class SqliteBackend implements Backend {
       urgent: true,
       full: (db, after) => {
         const now = here.clock.nowMs();
-        return holds.map((held) => quick.renew(db, held, now) ?? store.renew(new Context(here, db, after), held));
+        return holds.map(
+          (held) => quick.renew(db, held, now) ?? eachForItself(() => store.renew(new Context(here, db, after), held)),
+        );
       },
     });
   }
@@ -128,6 +143,8 @@ class SqliteBackend implements Backend {
     const { here } = this.#whereabouts();
     this.#watching.placed(ask.name.encoded, ask.owner, false);
     await this.#run({ look: this.#isCold(), full: (db, after) => store.abandon(new Context(here, db, after), ask) });
+    // An ask that was under way has been answered meanwhile, and may have noted its place.
+    this.#watching.placed(ask.name.encoded, ask.owner, false);
   }
 
   watch(name: LockName, wake: () => void): Stop {
@@ -202,6 +219,16 @@ class SqliteBackend implements Backend {
     };
     this.#read = { here, quick: new Quick(clock) };
     return this.#read;
+  }
+}
+
+/** A record that cannot be read is that hold's trouble; what SQLite itself says concerns the whole batch. */
+function eachForItself(renew: () => Renewal): Renewal {
+  try {
+    return renew();
+  } catch (cause) {
+    if (sqliteCode(cause) !== undefined) throw cause;
+    return { outcome: 'unknown', cause };
   }
 }
 
