@@ -54,7 +54,7 @@ describe('the async context of a caller', () => {
   });
 
   it('does not make a listener a part of the request in whose time it is called', async () => {
-    const locks = new Holdfast(memory(), { ttlMs: 100 });
+    const locks = new Holdfast(memory(), { ttlMs: 3_000 });
     const refusal = await locks.request(
       'a',
       () =>

@@ -178,7 +178,7 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     const backend = folder.open();
     const [sick, well] = [ask('sick'), ask('well')];
     for (const each of [sick, well]) grantOf(await backend.acquire(each));
-    folder.shell().exec("UPDATE locks SET owner = 'x', node = 'none' WHERE name = 'sick'");
+    folder.shell().exec("UPDATE locks SET owner = 'x', renewals = NULL WHERE name = 'sick'");
     const answers = await backend.renew([sick, well]);
     expect(answers).toMatchObject([{ outcome: 'unknown', cause: { code: 'BACKEND_CORRUPT' } }, { outcome: 'renewed' }]);
   });
