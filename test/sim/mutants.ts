@@ -78,7 +78,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('listens-too-late', 'A waiter begins to listen after its last try: what was freed in between goes unheard.', [
     waiting,
-    'if (this.#listens())\n            return undefined;',
+    'if (this.#givenUp || this.#listens())\n            return undefined;',
     'this.#listens();',
   ]),
   mutant('trusts-wake-ups', 'Nobody asks again without a wake-up: one that is lost, or a TTL that runs out, is never noticed.', [
