@@ -3,7 +3,7 @@
  * installed into a temporary folder: as a devDependency it would shadow the machine's own node.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
@@ -32,6 +32,8 @@ function installNode(version, folder) {
 
 function testOn(version) {
   const folder = mkdtempSync(path.join(os.tmpdir(), `holdfast-node-${version}-`));
+  // Some tests start it as somebody else.
+  chmodSync(folder, 0o755);
   try {
     const bin = installNode(version, folder);
     if (bin === undefined) return false;
