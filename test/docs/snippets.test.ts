@@ -98,7 +98,8 @@ describe('commands in the documentation', () => {
       if (script !== undefined) expect(Object.keys(scripts), `"${line}"`).toContain(script);
     }
     const script = lines.filter((line) => !line.startsWith('npm ')).join('\n');
-    const run = spawnSync('bash', ['-euc', script], {
+    // Without its start-up files: bash reads them where its input is a socket, as it is here in some shells.
+    const run = spawnSync('bash', ['--norc', '--noprofile', '-euc', script], {
       cwd: root,
       env: environment(),
       encoding: 'utf8',
