@@ -1,14 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
-
-/** Field 2 after the command's closing parenthesis, because a command may contain spaces and parentheses. */
-function parentOf(pid: string): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return undefined;
-  }
-}
+import { readdirSync } from 'node:fs';
+import { readProcess } from '../core/node.js';
 
 /** A process's descendants as `/proc` shows them now, nearest first; none where there is no `/proc`. */
 export function descendants(root: number): readonly number[] {
@@ -20,7 +11,7 @@ export function descendants(root: number): readonly number[] {
     return [];
   }
   for (const pid of pids) {
-    const parent = parentOf(pid);
+    const parent = readProcess(Number(pid))?.parentPid;
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(pid)]);
   }
   const found: number[] = [];

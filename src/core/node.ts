@@ -41,13 +41,38 @@ function readBootId(): string {
   return `${boot} ${orElse(() => readlinkSync('/proc/self/ns/pid'), 'pid:?')}`;
 }
 
+/** A process as the kernel shows it in `/proc/PID/stat`. */
+export interface ProcessStatus {
+  /** One letter: `Z` and `X` are dead, `T` is stopped. */
+  readonly state: string;
+  readonly parentPid: number;
+  /** In clock ticks since boot. */
+  readonly startedAt: string;
+}
+
 /**
- * Start time of a process in clock ticks since boot: field 22 of `/proc/PID/stat`, counted after the command's closing
- * parenthesis, because a command may contain spaces and parentheses. Empty where it cannot be read.
+ * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4 and 22 of proc(5)) are counted
+ * after the command's closing parenthesis, because a command may contain spaces and parentheses.
  */
-export function readStartedAt(pid: number): string {
-  const stat = orElse(() => readFileSync(`/proc/${pid}/stat`, 'utf8'), '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+export function readProcess(pid: number): ProcessStatus | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0] ?? '', parentPid: Number(fields[1]), startedAt: fields[19] ?? '' };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether somebody has this pid. Works on every platform; says nothing of who it is, and counts zombies. */
+export function processExists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: there is one, but it is somebody else's.
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
 }
 
 export function readNodeIdentity(): NodeIdentity {
@@ -55,7 +80,7 @@ export function readNodeIdentity(): NodeIdentity {
     host: os.hostname(),
     pid: process.pid,
     bootId: readBootId(),
-    startedAt: readStartedAt(process.pid),
+    startedAt: readProcess(process.pid)?.startedAt ?? '',
     nonce: randomBytes(6).toString('base64url'),
   };
 }

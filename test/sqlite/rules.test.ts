@@ -9,7 +9,7 @@ import { Bell } from '../../src/backends/sqlite/bell.js';
 import { parseBoottimeOffsetMs, uptimeIsVirtual } from '../../src/backends/sqlite/clock.js';
 import { mountTypeOf, networkFilesystem } from '../../src/backends/sqlite/filesystem.js';
 import { parseOptions, parseUrl } from '../../src/backends/sqlite/location.js';
-import { readNodeIdentity, readStartedAt } from '../../src/core/node.js';
+import { readNodeIdentity, readProcess } from '../../src/core/node.js';
 import { Folder } from './support/folder.js';
 
 const folder = new Folder();
@@ -47,7 +47,7 @@ describe('the clock', () => {
   it('an uptime below the start of this very process is not the machine’s', () => {
     expect(uptimeIsVirtual(60_000, 500_000)).toBe(true);
     expect(uptimeIsVirtual(500_010, 500_000)).toBe(false);
-    expect(uptimeIsVirtual(os.uptime() * 1_000, Number(readStartedAt(process.pid)) * 10)).toBe(false);
+    expect(uptimeIsVirtual(os.uptime() * 1_000, Number(readProcess(process.pid)?.startedAt ?? '') * 10)).toBe(false);
   });
 
   it('reads the offset of a time namespace', () => {

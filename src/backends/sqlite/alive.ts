@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import process from 'node:process';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, processExists, readProcess } from '../../core/node.js';
 
 /** A process as a record tells of it. */
 export interface Process {
@@ -21,7 +19,7 @@ export function isAlive(other: Process, self: Process): boolean | undefined {
   const { pid, startedAt } = other.node;
   if (!Number.isSafeInteger(pid) || pid <= 0) return undefined;
   if (pid === self.node.pid && sameStart(startedAt, other.skewTicks, self.node.startedAt, self.skewTicks)) return true;
-  if (!exists(pid)) return false;
+  if (!processExists(pid)) return false;
   const seen = readProcess(pid);
   if (seen === undefined || startedAt === '') return true;
   return seen.state !== 'Z' && seen.state !== 'X' && sameStart(startedAt, other.skewTicks, seen.startedAt, self.skewTicks);
@@ -31,24 +29,4 @@ function sameStart(a: string, aSkewTicks: number, b: string, bSkewTicks: number)
   return a === b && aSkewTicks === bSkewTicks
     ? true
     : Math.abs(Number(a) - aSkewTicks - (Number(b) - bSkewTicks)) <= startedAtSlackTicks;
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
-
-/** Fields 3 and 22 of `/proc/PID/stat`, counted after the command's closing parenthesis. Undefined where it is hidden. */
-function readProcess(pid: number): { state: string; startedAt: string } | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', startedAt: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { basename, join } from 'node:path';
 import process from 'node:process';
 import type { Stop } from '../../core/backend.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, processExists } from '../../core/node.js';
 
 /** After this many bytes of names the file is emptied. */
 const fileBytesMax = 65_536;
@@ -149,7 +149,7 @@ export class Bell {
       const [, host, pid] = bellName.exec(basename(file)) ?? [];
       if (host === undefined) continue;
       const path = join(this.#directory, file);
-      const over = host === this.#host ? !exists(Number(pid)) : isOld(path);
+      const over = host === this.#host ? !processExists(Number(pid)) : isOld(path);
       if (over) quietly(() => fs.unlinkSync(path));
     }
   }
@@ -185,15 +185,6 @@ function linked(fd: number): boolean {
     return fs.fstatSync(fd).nlink > 0;
   } catch {
     return false;
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Bound, type Connection, type Driver, type Row, type Statement, sqliteCode } from './driver.js';
-import { code } from './faults.js';
+import type { Bound, Connection, Driver, Row, Statement } from './driver.js';
 import { refuseNetworkFilesystem } from './filesystem.js';
 import type { Settings } from './location.js';
+import { code, sqliteCode } from './result-codes.js';
 import { pragma, prepareSchema, rollback } from './schema.js';
 
 /** How often the path is compared with the open file. */

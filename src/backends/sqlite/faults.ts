@@ -1,19 +1,5 @@
 import { BackendCorruptError, BackendUnavailableError, HoldfastError } from '../../core/errors.js';
-import { sqliteCode } from './driver.js';
-
-/** https://sqlite.org/rescode.html */
-export const code = {
-  BUSY: 5,
-  LOCKED: 6,
-  READONLY: 8,
-  IOERR: 10,
-  CORRUPT: 11,
-  FULL: 13,
-  CANTOPEN: 14,
-  PROTOCOL: 15,
-  CONSTRAINT: 19,
-  NOTADB: 26,
-} as const;
+import { code, sqliteCode } from './result-codes.js';
 
 /** Somebody else is writing, or recovers the file, right now. */
 export function isBusy(error: unknown): boolean {

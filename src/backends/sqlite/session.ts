@@ -1,8 +1,9 @@
 import { BackendUnavailableError, ClosedError } from '../../core/errors.js';
 import { Database } from './database.js';
-import { loadDriver, sqliteCode } from './driver.js';
-import { busyMessage, code, fault, isBusy } from './faults.js';
+import { loadDriver } from './driver.js';
+import { busyMessage, fault, isBusy } from './faults.js';
 import type { Settings } from './location.js';
+import { code, sqliteCode } from './result-codes.js';
 
 /** What one call does to the database. Runs again from the start if the database was busy: it must have no other effect. */
 export interface Work<T> {
