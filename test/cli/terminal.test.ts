@@ -9,11 +9,14 @@ const scene = new Scene();
 /** util-linux's `script` runs a command on a terminal of its own. */
 const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
 
-/** A terminal that stays open: what is written to `keys` is typed into it. */
+/**
+ * A terminal that stays open: what is written to `keys` is typed into it. Always with the same shell, whatever the
+ * user's is: some of them end of Ctrl-C themselves, after the program that they wait for.
+ */
 function onTerminal(shell: string): Running {
   const fifo = `mkfifo ${scene.file('keys')}; exec 3<>${scene.file('keys')}`;
   const command = `${fifo}; exec script -qefc ${quote(shell)} /dev/null <&3`;
-  return scene.start('bash', ['-c', command], { env: { HF: `${process.execPath} ${program}` } });
+  return scene.start('bash', ['-c', command], { env: { SHELL: '/bin/sh', HF: `${process.execPath} ${program}` } });
 }
 
 function quote(text: string): string {
@@ -35,7 +38,7 @@ describe.skipIf(!hasScript)('on a terminal', () => {
 
   it('Ctrl-C reaches the command once', async () => {
     const counting = `trap "n=\\$((n+1)); echo int \\$n" INT; n=0; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; exit 4`;
-    const running = onTerminal(`$HF run x -- bash -c '${counting}'`);
+    const running = onTerminal(`exec $HF run x -- bash -c '${counting}'`);
     await until('ready', 10_000, () => running.stdout().includes('ready'));
     type('\\003');
     expect((await running.ended).status).toBe(4);
