@@ -6,7 +6,10 @@ import { defineConfig } from 'vitest/config';
  * the first, time is simulated and two files run at once; the others have the machine to themselves, one file at a time.
  */
 const groups = {
-  stores: { include: ['test/conformance/**/*.test.ts', 'test/sqlite/**/*.test.ts'], testTimeout: 60_000 },
+  stores: {
+    include: ['test/conformance/**/*.test.ts', 'test/sqlite/**/*.test.ts', 'test/redis/**/*.test.ts'],
+    testTimeout: 60_000,
+  },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
   heavy: {
     include: ['test/sim/mutants.test.ts', 'test/sim/seeds.test.ts', 'test/bench/**/*.test.ts', 'test/docs/snippets.test.ts'],

@@ -15,7 +15,19 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'sqlite:/var/lib/app/locks.db',
     open: async (url) => (await import('../backends/sqlite/index.js')).sqliteFromUrl(url),
   },
+  redis: {
+    example: 'redis://localhost:6379/0',
+    open: openRedis,
+  },
+  rediss: {
+    example: 'rediss://user:password@redis.example.com:6379/0',
+    open: openRedis,
+  },
 };
+
+async function openRedis(url: string): Promise<Backend> {
+  return (await import('../backends/redis/index.js')).redisFromUrl(url);
+}
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */
 const defaultUrl = 'sqlite:';

@@ -20,7 +20,8 @@ export function lockJson(record: Shown) {
     ttlMs: record.ttlMs,
     expiresInMs: record.expiresInMs === undefined ? null : Math.round(record.expiresInMs),
     sinceMs: Math.round(record.sinceMs),
-    renewals: record.renewals,
+    /** null: the store does not count them. */
+    renewals: record.renewals ?? null,
     metadata: record.metadata,
   };
 }

@@ -52,7 +52,7 @@ function row(record: Shown): string[] {
     alive(record),
     roughDuration(record.sinceMs),
     left === undefined ? '' : roughDuration(left),
-    record.state === 'held' ? String(record.renewals) : '',
+    record.state === 'held' ? String(record.renewals ?? '?') : '',
     record.fence === undefined ? '' : String(record.fence),
     metadataText(record),
     record.key ?? '',

@@ -142,7 +142,8 @@ export interface LockRecord {
   readonly expiresInMs?: number;
   /** How long it has been held or waited for. */
   readonly sinceMs: number;
-  readonly renewals: number;
+  /** Absent where the store does not count them. */
+  readonly renewals?: number;
   readonly metadata: Metadata;
 }
 

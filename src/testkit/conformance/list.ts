@@ -47,7 +47,8 @@ export const list = topic('list', {
     const [record] = await scene.holders(ask.name, other);
     const { node, ttlMs, mode } = ask;
     const digest = ownerDigest(ask.owner);
-    checkRecord(record, { state: 'held', mode, ownerDigest: digest, node, ttlMs, renewals: 0, metadata });
+    checkRecord(record, { state: 'held', mode, ownerDigest: digest, node, ttlMs, metadata });
+    assert.equal(record.renewals ?? 0, 0);
     assert.ok((record.expiresInMs ?? 0) > 0 && (record.expiresInMs ?? 0) <= ttlMs, `expiresInMs is ${record.expiresInMs}`);
     assert.equal(typeof record.fence, 'bigint');
     await scene.store.release(heldOf(ask));

@@ -1,0 +1,154 @@
+import type {
+  Ask,
+  Backend,
+  Grant,
+  Held,
+  LockRecord,
+  Refusal,
+  Release,
+  Renewal,
+  Revocation,
+  Revoker,
+  Stop,
+  Traits,
+} from '../../core/backend.js';
+import { callTimeoutMs } from '../../core/calls.js';
+import { ClosedError } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
+import { answerOf, releaseOf, revocationOf } from './answers.js';
+import { Calls } from './calls.js';
+import type { Driver } from './driver.js';
+import { openUrl } from './drivers/open.js';
+import { driverOf, type RedisClient } from './drivers/shape.js';
+import { Keys } from './keys.js';
+import { records } from './listing.js';
+import { parseOptions, type RedisOptions, type Settings } from './options.js';
+import { renewAll } from './renewing.js';
+import { abandonScript } from './scripts/abandon.js';
+import { acquireScript } from './scripts/acquire.js';
+import { releaseScript } from './scripts/release.js';
+import { revokeScript } from './scripts/revoke.js';
+import { restOf } from './values.js';
+import { Wakes } from './wakes.js';
+
+export type { RedisClient, RedisOptions };
+
+const traits: Traits = {
+  shared: true,
+  queue: true,
+  push: true,
+  pollMs: limits.pollMsMax,
+  ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
+  fencesPerGrant: limits.batchMax,
+  fenceSource: "max(previous + 1, microseconds of the server's clock), minted in the script that grants",
+  guarantee:
+    'exclusion while the server keeps its data and its clock is not stepped; fences rise over expiry, a restart without data, and a failover whose servers’ clocks agree within its duration',
+};
+
+/**
+ * Leases in Redis, through the client that the application has. The client stays the application's: it is not closed,
+ * and one more connection is opened for wake-ups when somebody first has to wait.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export function redis(client: RedisClient, options?: RedisOptions): Backend {
+  const settings = parseOptions(options);
+  return new RedisBackend(driverOf(client), settings);
+}
+
+/**
+ * `redis://user:password@host:6379/0`, `rediss://…` with TLS. Connects with `ioredis` or `redis`, whichever is installed.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export async function redisFromUrl(url: string): Promise<Backend> {
+  const { driver, options } = await openUrl(url);
+  return new RedisBackend(driver, parseOptions(options));
+}
+
+class RedisBackend implements Backend {
+  readonly name = 'redis';
+  readonly traits = traits;
+  readonly #settings: Settings;
+  readonly #driver: Driver;
+  readonly #calls: Calls;
+  readonly #keys: Keys;
+  readonly #wakes: Wakes;
+  readonly #retention: string;
+  #closed = false;
+
+  constructor(driver: Driver, settings: Settings) {
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#calls = new Calls(driver);
+    this.#keys = new Keys(settings.prefix);
+    this.#wakes = new Wakes(driver, settings.prefix);
+    this.#retention = String(settings.fenceRetentionMs);
+  }
+
+  async acquire(ask: Ask): Promise<Grant | Refusal> {
+    const key = this.#keys.of(ask.name);
+    const { owner, mode, enqueue } = ask;
+    const args = [owner, mode, ttlOf(ask), String(ask.fences), enqueue ? '1' : '0', restOf(ask), this.#wakes.channel];
+    const reply = await this.#calls.eval(acquireScript, [key], [...args, this.#retention], this.#timeoutMs(ask.ttlMs));
+    return answerOf(reply, ask, key);
+  }
+
+  async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
+    if (this.#closed) throw closed();
+    return renewAll(this.#calls, this.#keys, holds, this.#settings.commandTimeoutMs);
+  }
+
+  async release(held: Held): Promise<Release> {
+    const key = this.#keys.of(held.name);
+    return releaseOf(await this.#calls.eval(releaseScript, [key], [held.owner, held.mode], this.#timeoutMs(held.ttlMs)));
+  }
+
+  async abandon(ask: Ask): Promise<void> {
+    await this.#calls.eval(abandonScript, [this.#keys.of(ask.name)], [ask.owner], this.#timeoutMs(ask.ttlMs));
+  }
+
+  watch(name: LockName, wake: () => void): Stop {
+    return this.#wakes.watch(this.#keys.of(name), wake);
+  }
+
+  list(prefix: string): AsyncIterable<LockRecord> {
+    return records(this.#calls, this.#keys, prefix, this.#settings.commandTimeoutMs);
+  }
+
+  async revoke(name: LockName, { heir, kind, reason }: Revoker): Promise<Revocation> {
+    const key = this.#keys.of(name);
+    const why = JSON.stringify({ kind, reason });
+    const { commandTimeoutMs } = this.#settings;
+    const args =
+      heir === undefined ? [why] : [why, heir.owner, heir.mode, ttlOf(heir), String(heir.fences), restOf(heir), this.#retention];
+    const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
+    return revocationOf(await this.#calls.eval(revokeScript, [key], args, timeoutMs), name, key, heir);
+  }
+
+  async probe() {
+    return [];
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#calls.close();
+    this.#wakes.close();
+    this.#driver.close();
+  }
+
+  #timeoutMs(ttlMs: number): number {
+    return callTimeoutMs(this.#settings.commandTimeoutMs, ttlMs);
+  }
+}
+
+/** PEXPIRE takes whole milliseconds. */
+function ttlOf({ ttlMs }: { readonly ttlMs: number }): string {
+  return String(Math.ceil(ttlMs));
+}
+
+function closed(): ClosedError {
+  return new ClosedError('this Redis backend is closed: make a new one');
+}

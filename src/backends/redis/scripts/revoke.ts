@@ -1,0 +1,53 @@
+import { base, ending, granting, holdHead, lateness, queue, siblings } from './common.js';
+import { script } from './script.js';
+
+export const revokeScript = script(
+  'revoke',
+  `
+-- Ends every hold. With an heir, grants to it in the same step; one that was abandoned robs nobody.
+-- KEYS  1 the lock
+-- ARGV  1 who ends it, as the holder is told; with an heir also: 2 owner, 3 its mode, 4 TTL in ms, 5 number of fences,
+--       6 rest of the record, 7 how long the fence is kept, in ms
+-- reply {now in ms, holders that were ended, first fence, last fence}; no fences without a grant
+local K, why, owner = KEYS[1], ARGV[1], ARGV[2]
+local ttl, fences, rest, retention = tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0), ARGV[6], ARGV[7]
+${siblings}
+${base}
+${granting}
+${lateness}
+${queue}
+${ending}
+local v = read()
+local reading = v == MARK and readers() or 0
+if owner then
+  local head = ${holdHead}
+  if v and string.sub(v, 1, #head) == head then
+    call('PEXPIRE', K, int(ttl))
+    return {int(nowMs), {}, string.match(v, '^(%d+)","last":"(%d+)"', #head + 1)}
+  end
+  if reading > 0 and call('ZSCORE', H, owner) and ARGV[3] == 'shared' then
+    extendReader()
+    return {int(nowMs), {}, string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')}
+  end
+  if isEnded(owner) or wasLast(owner) then return {int(nowMs), {}} end
+end
+
+local ended = holders(v, 100000)
+for _, holder in ipairs(ended) do
+  local o = string.match(holder[2], '^{"holdfast":1,"owner":"([^"]+)","first":"')
+  if o then bury(o, why) end
+end
+if #ended > 0 then call('DEL', K, H, R) end
+if not owner then
+  if #ended > 0 then advance() end
+  return {int(nowMs), ended}
+end
+
+drop(Q, owner)
+drop(S, owner)
+call('DEL', K, H, R)
+local granted = ARGV[3] == 'shared' and grantShared(false) or grantExclusive()
+if granted.err then return granted end
+return {int(nowMs), ended, granted[2], granted[3]}
+`,
+);

@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const program = process.env['HOLDFAST_REDIS_SERVER'] ?? 'redis-server';
+
+/** A missing server is a loud skip on a developer's machine, and a failure in CI. */
+export const redisIsMissing = ((): boolean => {
+  if (spawnSync(program, ['--version']).status === 0) return false;
+  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed: apt-get install redis-server`);
+  console.warn(`SKIPPED: ${program} is not installed (apt-get install redis-server)`);
+  return true;
+})();
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+const startMsMax = 10_000;
+
+/** A real server on a free loopback port, in a folder of its own, without persistence unless asked for. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, folder: string, args: readonly string[]) {
+    this.port = port;
+    this.#folder = folder;
+    this.#args = args;
+  }
+
+  static async start(...args: readonly string[]): Promise<RedisServer> {
+    // Another process may take the port between its choice and its use.
+    for (let tries = 1; ; tries++) {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-redis-'));
+      const server = new RedisServer(await freePort(), folder, args);
+      try {
+        await server.boot();
+        return server;
+      } catch (error) {
+        await server.stop();
+        if (tries === 3) throw error;
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Starts it, again after it was killed: same port, same folder. */
+  async boot(): Promise<void> {
+    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no'];
+    const child = spawn(program, [...fixed, ...this.#args], { stdio: 'ignore' });
+    this.#child = child;
+    process.once('exit', this.#killNow);
+    for (const endMs = performance.now() + startMsMax; ; await sleep(10)) {
+      if (child.exitCode !== null || performance.now() > endMs) throw new Error(`${program} did not start on port ${this.port}`);
+      if (
+        await this.command('PING').then(
+          (pong) => /^(?:\+PONG|-NOAUTH)/.test(pong),
+          () => false,
+        )
+      )
+        return;
+    }
+  }
+
+  /** Ends it and waits until it is gone. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    process.off('exit', this.#killNow);
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** One command past every client library; answers the raw reply. */
+  async command(...args: readonly string[]): Promise<string> {
+    const socket = net.connect(this.port, '127.0.0.1');
+    try {
+      await once(socket, 'connect');
+      const parts = args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`);
+      socket.write(`*${args.length}\r\n${parts.join('')}`);
+      // Ends with the reply to QUIT, however long the one before is.
+      socket.write('*1\r\n$4\r\nQUIT\r\n');
+      let reply = '';
+      for await (const chunk of socket) reply += String(chunk);
+      return reply.replace(/\+OK\r\n$/, '');
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  /** The lines of a text that a command answers. */
+  async lines(...args: readonly string[]): Promise<readonly string[]> {
+    const reply = await this.command(...args);
+    if (!reply.startsWith('$')) throw new Error(`${args[0]} answered ${reply}`);
+    return reply
+      .slice(reply.indexOf('\r\n') + 2, -2)
+      .split('\n')
+      .filter((line) => line !== '');
+  }
+
+  readonly #killNow = (): void => {
+    this.#child?.kill('SIGKILL');
+  };
+}
