@@ -1,6 +1,6 @@
 import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import { callTimeoutMs, withDeadline } from './calls.js';
+import { type Calls, callTimeoutMs } from './calls.js';
 import { elapsedMs, type Instant, type Ports, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { limits } from './limits.js';
@@ -14,10 +14,10 @@ export interface Kept {
   renewalDueMs: number;
   deadlineDueMs: number;
   remainingMs(now: Instant): number;
-  /** Reads the clock; false if the hold is lost. */
-  tick(): boolean;
+  /** Looks at the clock; false if the hold is lost. */
+  tick(now: Instant): boolean;
   /** True if a renewal is to be sent now. */
-  renewalDue(): boolean;
+  renewalDue(now: Instant): boolean;
   renewalAnswered(answer: Renewal): void;
   end(loss: 'expired'): void;
 }
@@ -38,6 +38,7 @@ const clockJumpMs = 50;
 export class Keeper {
   readonly #backend: Backend;
   readonly #ports: Ports;
+  readonly #calls: Calls;
   readonly #callTimeoutMs: number;
   /** Shifts this process's windows against those of others, so that a fleet does not beat in step. */
   readonly #phase: number;
@@ -49,18 +50,18 @@ export class Keeper {
   #armedAt: Instant | undefined;
   #holds = 0;
 
-  constructor(backend: Backend, ports: Ports, callTimeout: number) {
+  constructor(backend: Backend, ports: Ports, calls: Calls, callTimeout: number) {
     this.#backend = backend;
     this.#ports = ports;
+    this.#calls = calls;
     this.#callTimeoutMs = callTimeout;
     this.#phase = ports.random();
   }
 
-  watchOver(hold: Kept): void {
+  watchOver(hold: Kept, now: Instant): void {
     if (this.#holds === 0) this.#timer?.keepAlive?.(true);
     this.#holds += 1;
-    this.scheduleRenewal(hold, 0);
-    this.#scheduleDeadline(hold);
+    this.scheduleRenewal(hold, 0, now);
   }
 
   /** Over or lost: nothing is due any more, and without holds no timer keeps the process alive. */
@@ -76,16 +77,16 @@ export class Keeper {
   }
 
   /** The regular renewal after a third of the TTL; after failures sooner, with backoff. */
-  scheduleRenewal(hold: Kept, afterFailures: number): void {
+  scheduleRenewal(hold: Kept, afterFailures: number, now: Instant): void {
     const periodMs = hold.ttlMs * limits.renewAfterRatio;
-    const nowMs = this.#ports.now().monotonicMs;
+    const nowMs = now.monotonicMs;
     const dueMs =
       afterFailures === 0
         ? this.#alignedMs(nowMs + periodMs, periodMs * limits.renewWindowRatio)
         : this.#retryMs(nowMs, afterFailures, periodMs);
     hold.renewalDueMs = dueMs;
     this.#enter(this.#renewals, dueMs, hold);
-    this.#bringForward(hold);
+    this.#bringForward(hold, now);
   }
 
   /** All that failed together is sent again together: a store that comes back gets batches, not a call per hold. */
@@ -103,15 +104,13 @@ export class Keeper {
   }
 
   /** The store may renew for less than before: then the old entry would be too late. */
-  #bringForward(hold: Kept): void {
-    const now = this.#ports.now();
+  #bringForward(hold: Kept, now: Instant): void {
     if (!(now.monotonicMs + hold.remainingMs(now) - timerSlackMs < hold.deadlineDueMs)) return;
     remove(this.#deadlines, hold.deadlineDueMs, hold);
-    this.#scheduleDeadline(hold);
+    this.#scheduleDeadline(hold, now);
   }
 
-  #scheduleDeadline(hold: Kept): void {
-    const now = this.#ports.now();
+  #scheduleDeadline(hold: Kept, now: Instant): void {
     const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
     const dueMs = now.monotonicMs + leftMs;
     const stepMs = gridMs(hold.held.ttlMs * limits.deadlineWindowRatio);
@@ -141,10 +140,10 @@ export class Keeper {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const now = this.#ports.now();
     const nowMs = now.monotonicMs;
-    if (this.#jumped(now)) this.#tickAll();
+    if (this.#jumped(now)) this.#tickAll(now);
     // Deadlines first: what is lost must not be renewed.
     for (const hold of takeDue(this.#deadlines, nowMs)) this.#checkDeadline(hold);
-    const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue());
+    const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue(this.#ports.now()));
     for (let i = 0; i < due.length; i += limits.renewBatchMax) this.#send(due.slice(i, i + limits.renewBatchMax));
     this.#rearm();
   }
@@ -155,8 +154,8 @@ export class Keeper {
     return elapsedMs(this.#armedAt, now) - (now.monotonicMs - this.#armedAt.monotonicMs) > clockJumpMs;
   }
 
-  #tickAll(): void {
-    for (const holds of [...this.#deadlines.values()]) for (const hold of [...holds]) hold.tick();
+  #tickAll(now: Instant): void {
+    for (const holds of [...this.#deadlines.values()]) for (const hold of [...holds]) hold.tick(now);
   }
 
   #rearm(): void {
@@ -166,24 +165,22 @@ export class Keeper {
 
   /** A hold stays entered under an old deadline while renewals move the real one; it is looked up only when the old one is due. */
   #checkDeadline(hold: Kept): void {
-    if (!hold.tick()) return;
-    if (hold.remainingMs(this.#ports.now()) <= timerSlackMs) hold.end('expired');
-    else this.#scheduleDeadline(hold);
+    const now = this.#ports.now();
+    if (!hold.tick(now)) return;
+    if (hold.remainingMs(now) <= timerSlackMs) hold.end('expired');
+    else this.#scheduleDeadline(hold, now);
   }
 
   #send(holds: Kept[]): void {
     const ttlMs = Math.min(...holds.map((hold) => hold.held.ttlMs));
     const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax);
-    withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
-      (answers) => {
-        holds.forEach((hold, i) => {
-          hold.renewalAnswered(wellFormed(answers?.[i]));
-        });
-      },
-      (error: unknown) => {
-        for (const hold of holds) hold.renewalAnswered(unknown(error));
-      },
-    );
+    const call = () => this.#backend.renew(holds.map((hold) => hold.held));
+    const answered = (answers: readonly Renewal[]) => {
+      for (const [i, hold] of holds.entries()) hold.renewalAnswered(wellFormed(answers?.[i]));
+    };
+    this.#calls.within(timeoutMs, this.#ports.now(), 'renewing', call, answered, (error) => {
+      for (const hold of holds) hold.renewalAnswered(unknown(error));
+    });
   }
 }
 
