@@ -101,7 +101,7 @@ export class AcquireWork implements CallerActions {
       if (!this.#leases.delete(finish)) return;
       this.#done();
       // Not at once: it may be released inside a listener that hears of its loss.
-      Promise.resolve().then(workDone);
+      void Promise.resolve().then(workDone);
     };
     this.#leases.add(finish);
     // `null` is for those who want it only if it is available, and `acquire` has no such option.

@@ -110,9 +110,7 @@ function promised<T>(call: () => Promise<T>): Promise<T> {
 }
 
 function timedOut(doing: string, timeoutMs: number): OutcomeUnknownError {
-  return new OutcomeUnknownError(
-    `${doing} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`,
-  );
+  return new OutcomeUnknownError(`${doing} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`);
 }
 
 /** No single call may use up more than a share of the TTL that depends on it. */

@@ -10,9 +10,10 @@ export interface Kept {
   readonly held: Held;
   /** What the store last promised, which may be less than was asked for. */
   readonly ttlMs: number;
-  /** Kept by the keeper: under which moments this hold stands in its agendas. */
-  renewalDueMs: number;
-  deadlineDueMs: number;
+  /** Kept by the keeper: when the next renewal is to be sent; infinite while one is under way. */
+  renewAtMs: number;
+  /** Kept by the keeper: under which moment this hold stands in its agenda. */
+  dueMs: number;
   remainingMs(now: Instant): number;
   /** Looks at the clock; false if the hold is lost. */
   tick(now: Instant): boolean;
@@ -22,18 +23,15 @@ export interface Kept {
   end(loss: 'expired'): void;
 }
 
-/** When something is due, by the monotonic clock, and the holds that it concerns. */
-type Agenda = Map<number, Set<Kept>>;
-
 /** A timer of Node may be a millisecond late: the end is signalled this much before the deadline. */
 const timerSlackMs = 2;
 /** What the clocks may differ by for reasons of granularity. */
 const clockJumpMs = 50;
 
 /**
- * The watchdog: one scheduler for all holds of an instance. Renewals that are due in the same window leave as one call
- * (invariant 3: none after the deadline, which the hold checks again), and one timer watches all deadlines
- * (invariant 2: loss is signalled by a local timer that waits on no I/O).
+ * The watchdog: one scheduler and one timer for all holds of an instance. Renewals that are due in the same window leave as
+ * one call (invariant 3: none after the deadline, which the hold checks again). While a renewal is under way, the hold's
+ * deadline is what is due next (invariant 2: loss is signalled by a local timer that waits on no I/O).
  */
 export class Keeper {
   readonly #backend: Backend;
@@ -42,8 +40,8 @@ export class Keeper {
   readonly #callTimeoutMs: number;
   /** Shifts this process's windows against those of others, so that a fleet does not beat in step. */
   readonly #phase: number;
-  readonly #renewals: Agenda = new Map();
-  readonly #deadlines: Agenda = new Map();
+  /** By the moment when something is due, of the monotonic clock: each hold stands here once. */
+  readonly #agenda = new Map<number, Set<Kept>>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   /** When the timer was armed. */
@@ -67,8 +65,7 @@ export class Keeper {
   /** Over or lost: nothing is due any more, and without holds no timer keeps the process alive. */
   forget(hold: Kept): void {
     this.#holds -= 1;
-    remove(this.#renewals, hold.renewalDueMs, hold);
-    remove(this.#deadlines, hold.deadlineDueMs, hold);
+    this.#remove(hold);
     if (this.#holds > 0 || this.#timer === undefined) return;
     // Left in place where possible: it serves the next hold, which would else arm another one.
     if (this.#timer.keepAlive !== undefined) return this.#timer.keepAlive(false);
@@ -80,13 +77,11 @@ export class Keeper {
   scheduleRenewal(hold: Kept, afterFailures: number, now: Instant): void {
     const periodMs = hold.ttlMs * limits.renewAfterRatio;
     const nowMs = now.monotonicMs;
-    const dueMs =
+    hold.renewAtMs =
       afterFailures === 0
         ? this.#alignedMs(nowMs + periodMs, periodMs * limits.renewWindowRatio)
         : this.#retryMs(nowMs, afterFailures, periodMs);
-    hold.renewalDueMs = dueMs;
-    this.#enter(this.#renewals, dueMs, hold);
-    this.#bringForward(hold, now);
+    this.#enter(hold, now);
   }
 
   /** All that failed together is sent again together: a store that comes back gets batches, not a call per hold. */
@@ -103,27 +98,31 @@ export class Keeper {
     return Math.floor((dueMs - offset) / stepMs) * stepMs + offset;
   }
 
-  /** The store may renew for less than before: then the old entry would be too late. */
-  #bringForward(hold: Kept, now: Instant): void {
-    if (!(now.monotonicMs + hold.remainingMs(now) - timerSlackMs < hold.deadlineDueMs)) return;
-    remove(this.#deadlines, hold.deadlineDueMs, hold);
-    this.#scheduleDeadline(hold, now);
+  /** Under the next renewal or the deadline, whichever is first: the store may have renewed for less than before. */
+  #enter(hold: Kept, now: Instant): void {
+    const dueMs = Math.min(hold.renewAtMs, this.#deadlineMs(hold, now));
+    if (dueMs === hold.dueMs) return;
+    this.#remove(hold);
+    hold.dueMs = dueMs;
+    const set = this.#agenda.get(dueMs);
+    if (set === undefined) this.#agenda.set(dueMs, new Set([hold]));
+    else set.add(hold);
+    if (dueMs < this.#timerAtMs) this.#arm(dueMs);
   }
 
-  #scheduleDeadline(hold: Kept, now: Instant): void {
+  #deadlineMs(hold: Kept, now: Instant): number {
     const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
     const dueMs = now.monotonicMs + leftMs;
     const stepMs = gridMs(hold.held.ttlMs * limits.deadlineWindowRatio);
     // Early by less than a step; within the last step exact, or it would be entered again and again.
-    hold.deadlineDueMs = leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
-    this.#enter(this.#deadlines, hold.deadlineDueMs, hold);
+    return leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
   }
 
-  #enter(agenda: Agenda, dueMs: number, hold: Kept): void {
-    const set = agenda.get(dueMs);
-    if (set === undefined) agenda.set(dueMs, new Set([hold]));
-    else set.add(hold);
-    if (dueMs < this.#timerAtMs) this.#arm(dueMs);
+  #remove(hold: Kept): void {
+    const set = this.#agenda.get(hold.dueMs);
+    set?.delete(hold);
+    if (set?.size === 0) this.#agenda.delete(hold.dueMs);
+    hold.dueMs = Number.POSITIVE_INFINITY;
   }
 
   #arm(atMs: number): void {
@@ -141,11 +140,36 @@ export class Keeper {
     const now = this.#ports.now();
     const nowMs = now.monotonicMs;
     if (this.#jumped(now)) this.#tickAll(now);
-    // Deadlines first: what is lost must not be renewed.
-    for (const hold of takeDue(this.#deadlines, nowMs)) this.#checkDeadline(hold);
-    const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue(this.#ports.now()));
-    for (let i = 0; i < due.length; i += limits.renewBatchMax) this.#send(due.slice(i, i + limits.renewBatchMax));
+    const toRenew: Kept[] = [];
+    for (const hold of this.#takeDue(nowMs)) if (this.#isToRenew(hold)) toRenew.push(hold);
+    for (let i = 0; i < toRenew.length; i += limits.renewBatchMax) this.#send(toRenew.slice(i, i + limits.renewBatchMax));
     this.#rearm();
+  }
+
+  #takeDue(nowMs: number): Kept[] {
+    const due: Kept[] = [];
+    for (const [dueMs, holds] of this.#agenda) {
+      if (dueMs > nowMs) continue;
+      this.#agenda.delete(dueMs);
+      due.push(...holds);
+    }
+    for (const hold of due) hold.dueMs = Number.POSITIVE_INFINITY;
+    return due;
+  }
+
+  /** Looks at one hold whose moment has come: what is lost must not be renewed. */
+  #isToRenew(hold: Kept): boolean {
+    // Read for each: a listener that hears of a loss may take its time.
+    const now = this.#ports.now();
+    if (!hold.tick(now)) return false;
+    if (hold.remainingMs(now) <= timerSlackMs) {
+      hold.end('expired');
+      return false;
+    }
+    const due = hold.renewAtMs <= now.monotonicMs;
+    if (due) hold.renewAtMs = Number.POSITIVE_INFINITY;
+    this.#enter(hold, now);
+    return due && hold.renewalDue(now);
   }
 
   /** The machine slept, or somebody stepped the wall clock: then deadlines have come nearer than the timer knew. */
@@ -155,20 +179,13 @@ export class Keeper {
   }
 
   #tickAll(now: Instant): void {
-    for (const holds of [...this.#deadlines.values()]) for (const hold of [...holds]) hold.tick(now);
+    for (const holds of [...this.#agenda.values()]) for (const hold of [...holds]) hold.tick(now);
   }
 
   #rearm(): void {
-    const nextMs = Math.min(earliest(this.#deadlines), earliest(this.#renewals));
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const dueMs of this.#agenda.keys()) if (dueMs < nextMs) nextMs = dueMs;
     if (nextMs < this.#timerAtMs) this.#arm(nextMs);
-  }
-
-  /** A hold stays entered under an old deadline while renewals move the real one; it is looked up only when the old one is due. */
-  #checkDeadline(hold: Kept): void {
-    const now = this.#ports.now();
-    if (!hold.tick(now)) return;
-    if (hold.remainingMs(now) <= timerSlackMs) hold.end('expired');
-    else this.#scheduleDeadline(hold, now);
   }
 
   #send(holds: Kept[]): void {
@@ -198,26 +215,4 @@ function wellFormed(answer: Renewal | undefined): Renewal {
 
 function unknown(cause: unknown): Renewal {
   return { outcome: 'unknown', cause };
-}
-
-function remove(agenda: Agenda, dueMs: number, hold: Kept): void {
-  const set = agenda.get(dueMs);
-  set?.delete(hold);
-  if (set?.size === 0) agenda.delete(dueMs);
-}
-
-function takeDue(agenda: Agenda, nowMs: number): Kept[] {
-  const due: Kept[] = [];
-  for (const [dueMs, holds] of agenda) {
-    if (dueMs > nowMs) continue;
-    agenda.delete(dueMs);
-    due.push(...holds);
-  }
-  return due;
-}
-
-function earliest(agenda: Agenda): number {
-  let min = Number.POSITIVE_INFINITY;
-  for (const dueMs of agenda.keys()) if (dueMs < min) min = dueMs;
-  return min;
 }

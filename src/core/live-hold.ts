@@ -32,8 +32,8 @@ export interface HoldOwner {
 export class LiveHold implements Kept {
   readonly granted: Granted;
   ttlMs: number;
-  renewalDueMs = Number.POSITIVE_INFINITY;
-  deadlineDueMs = Number.POSITIVE_INFINITY;
+  renewAtMs = Number.POSITIVE_INFINITY;
+  dueMs = Number.POSITIVE_INFINITY;
   readonly #context: HoldContext;
   readonly #owner: HoldOwner;
   #state: HoldState;

@@ -38,7 +38,7 @@ export class NameQueue implements Desk, ServingsHost {
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
-  readonly #running: Asker[] = [];
+  #running: readonly Asker[] = [];
   #aside: Map<Caller, Asker> | undefined;
   /** When an ask that the store had answered came to its end. */
   #heardOfAtMs = Number.NEGATIVE_INFINITY;
@@ -220,11 +220,11 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
-    this.#running.push(asker);
+    this.#running = this.#running.length === 0 ? [asker] : [...this.#running, asker];
     // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
     const over = <T>(settle: (value: T) => void) => {
       return (value: T) => {
-        this.#running.splice(this.#running.indexOf(asker), 1);
+        this.#running = this.#running.filter((each) => each !== asker);
         if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
         settle(value);
         this.#idle();

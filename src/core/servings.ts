@@ -19,7 +19,7 @@ export interface ServingsHost {
 /** What this process holds of one name: usually one hold, several in shared mode or while the work of a lost one still runs. */
 export class Servings implements ServingHost {
   readonly #host: ServingsHost;
-  readonly #all: Serving[] = [];
+  #all: readonly Serving[] = [];
 
   constructor(host: ServingsHost) {
     this.#host = host;
@@ -53,7 +53,7 @@ export class Servings implements ServingHost {
 
   serve(granted: Granted, batch: Caller[]): void {
     const serving = new Serving(this, granted, batch);
-    this.#all.push(serving);
+    this.#all = this.#all.length === 0 ? [serving] : [...this.#all, serving];
     serving.start();
   }
 
@@ -74,9 +74,8 @@ export class Servings implements ServingHost {
   }
 
   over(serving: Serving): void {
-    const index = this.#all.indexOf(serving);
-    if (index < 0) return;
-    this.#all.splice(index, 1);
+    if (!this.#all.includes(serving)) return;
+    this.#all = this.#all.filter((each) => each !== serving);
     const { uncertain, ask } = serving.hold.granted;
     // A copy of the ask may still be under way: the store must refuse it when it arrives, however the hold ended.
     if (uncertain) abandonInBackground(this.#host.store, ask, 'lock');

@@ -131,7 +131,7 @@ export class Asker {
   }
 
   #tryAfter(pauseMs: number): void {
-    this.#pauses.pause(pauseMs).then(() => this.#try());
+    void this.#pauses.pause(pauseMs).then(() => this.#try());
   }
 
   #ask(): Ask {
