@@ -116,6 +116,11 @@ export class NameQueue implements Desk, ServingsHost {
     }
   }
 
+  /** The ask behind it need not wait for its answer: stores take calls in the order in which they come, or refuse it once more. */
+  givingBack(): void {
+    if (this.#asker?.mayBeNext) this.#asker.wake();
+  }
+
   servingOver(): void {
     this.#idle();
   }

@@ -12,6 +12,8 @@ export interface ServingsHost {
   readonly holdContext: HoldContext;
   /** A hold was lost before these callers had their turn. */
   unservedBack(unserved: readonly Caller[]): void;
+  /** A release was sent, and not answered yet. */
+  givingBack(): void;
   /** A hold was given back. */
   servingOver(): void;
 }
@@ -67,6 +69,7 @@ export class Servings implements ServingHost {
       }
       done();
     });
+    this.#host.givingBack();
   }
 
   lost(unserved: readonly Caller[]): void {

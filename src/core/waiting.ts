@@ -64,6 +64,8 @@ export class Asker {
   #failures = 0;
   #failingSince: Instant | undefined;
   #refusals = 0;
+  /** How many stood in front when the store last refused. */
+  #ahead = 0;
 
   constructor(context: StoreContext, want: Want, options: AskerOptions) {
     this.#context = context;
@@ -78,8 +80,9 @@ export class Asker {
     this.#pauses.wake();
   }
 
-  get givenUp(): boolean {
-    return this.#givenUp;
+  /** False if the store said that others come first. */
+  get mayBeNext(): boolean {
+    return this.#ahead === 0;
   }
 
   /** Nobody wants it any more. */
@@ -158,6 +161,7 @@ export class Asker {
 
   #refused(refusal: Refusal, ask: Ask): void {
     this.#footprint.refused();
+    this.#ahead = refusal.ahead;
     if (this.#givenUp) return this.#leave();
     if (refusal.because === 'abandoned') {
       // Somebody revoked what this owner had before the answer to its first ask arrived.
