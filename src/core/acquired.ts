@@ -96,18 +96,17 @@ export class AcquireWork implements CallerActions {
     this.#reject = reject;
   }
 
-  begin(turn: Turn | null): Promise<void> {
-    return new Promise((workDone) => {
-      const finish = () => {
-        if (!this.#leases.delete(finish)) return;
-        this.#done();
-        workDone();
-      };
-      this.#leases.add(finish);
-      // `null` is for those who want it only if it is available, and `acquire` has no such option.
-      this.#lease = new AcquiredLease(turn as Turn, finish);
-      this.#resolve(this.#lease);
-    });
+  begin(turn: Turn | null, workDone: () => void): void {
+    const finish = () => {
+      if (!this.#leases.delete(finish)) return;
+      this.#done();
+      // Not at once: it may be released inside a listener that hears of its loss.
+      void Promise.resolve().then(workDone);
+    };
+    this.#leases.add(finish);
+    // `null` is for those who want it only if it is available, and `acquire` has no such option.
+    this.#lease = new AcquiredLease(turn as Turn, finish);
+    this.#resolve(this.#lease);
   }
 
   lost(): void {}

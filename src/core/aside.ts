@@ -85,7 +85,7 @@ function notAvailable(desk: Desk, caller: Caller, holder: string): void {
     desk.store.background.callback(async () => {
       // Never inside the caller's own call of request().
       await Promise.resolve();
-      await actions.begin(null);
+      await new Promise<void>((workDone) => actions.begin(null, workDone));
       actions.over();
     });
     return;

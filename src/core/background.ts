@@ -1,5 +1,5 @@
 import { backoffMs } from './backoff.js';
-import { isPermanent, withDeadline } from './calls.js';
+import { type Calls, isPermanent } from './calls.js';
 import { elapsedMs, type Instant, type Ports, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { limits } from './limits.js';
@@ -21,15 +21,17 @@ class Run {
   /** The first try has failed. */
   retrying = false;
   readonly #ports: Ports;
+  readonly #calls: Calls;
   readonly #since: Instant;
   readonly #changed: (run: Run) => void;
   #failures = 0;
   #timer: Timer | undefined;
   #over = false;
 
-  constructor(errand: Errand, ports: Ports, changed: (run: Run) => void) {
+  constructor(errand: Errand, ports: Ports, calls: Calls, changed: (run: Run) => void) {
     this.errand = errand;
     this.#ports = ports;
+    this.#calls = calls;
     this.#since = ports.now();
     this.#changed = changed;
   }
@@ -39,10 +41,9 @@ class Run {
   }
 
   try(): void {
-    withDeadline(this.#ports, this.errand.timeoutMs, 'giving back', this.errand.call).then(
-      () => this.stop(),
-      (error: unknown) => this.failed(error),
-    );
+    const { timeoutMs, call } = this.errand;
+    const stop = () => this.stop();
+    this.#calls.within(timeoutMs, this.#ports.now(), 'giving back', call, stop, (error) => this.failed(error));
   }
 
   failed(error: unknown): void {
@@ -74,6 +75,7 @@ class Run {
 /** Work that nobody waits for, remembered so that `close` can. */
 export class Background {
   readonly #ports: Ports;
+  readonly #calls: Calls;
   readonly #callbacks = new Set<Promise<void>>();
   /** In the order in which they began. */
   readonly #runs = new Set<Run>();
@@ -81,8 +83,9 @@ export class Background {
   #warnedOfOverflow = false;
   #whenDone: (() => void) | undefined;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, calls: Calls) {
     this.#ports = ports;
+    this.#calls = calls;
   }
 
   /** User code that holds no lock and that `close` waits for like any other. */
@@ -94,7 +97,7 @@ export class Background {
   /** @param failure why the first try, which was the caller's, has failed */
   errand(errand: Errand, failure?: { readonly error: unknown }): void {
     detached(() => {
-      const run = new Run(errand, this.#ports, (changed) => this.#changed(changed));
+      const run = new Run(errand, this.#ports, this.#calls, (changed) => this.#changed(changed));
       this.#runs.add(run);
       if (failure === undefined) run.try();
       else run.failed(failure.error);

@@ -9,10 +9,10 @@ export type GivenUp = 'aborted' | 'timed-out' | 'failed' | 'closed';
 /** What a queue does with its callers. */
 export interface CallerActions {
   /**
-   * The turn begins. Resolves when the work is over, and never rejects: what the work threw is the caller's business.
+   * The turn begins. Calls `workDone` when the work is over, never at once: what the work threw is the caller's business.
    * `null`: not available, and the caller did not want to wait.
    */
-  begin(turn: Turn | null): Promise<void>;
+  begin(turn: Turn | null, workDone: () => void): void;
   /** The turn was lost while the work runs. */
   lost(error: HoldfastError): void;
   /** It will never begin. `reason` is what the user sees. */

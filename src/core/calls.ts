@@ -1,34 +1,116 @@
-import type { Ports } from './clock.js';
+import type { Instant, Ports, Timer } from './clock.js';
+import { detached } from './detached.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from './errors.js';
 import { limits } from './limits.js';
 
+interface Pending {
+  readonly dueMs: number;
+  readonly timeoutMs: number;
+  readonly doing: string;
+  readonly failed: (error: unknown) => void;
+}
+
 /**
- * Waits for a call to the store, but not beyond its deadline, whatever the client library does (invariant 11).
- * An answer that comes later is ignored.
- *
- * @throws OutcomeUnknownError after `timeoutMs`; otherwise what the call throws
+ * Every call of an instance to its store, with one timer for all their deadlines: calls end far more often than they time
+ * out, and a timer of its own would be a good part of the price of an uncontended lock.
  */
-export function withDeadline<T>(ports: Ports, timeoutMs: number, what: string, call: () => Promise<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = ports.timer(timeoutMs, () => {
-      reject(
-        new OutcomeUnknownError(`${what} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`),
-      );
-    });
-    const failed = (error: unknown) => {
-      timer.cancel();
-      reject(error);
-    };
-    try {
-      call().then((value) => {
-        timer.cancel();
-        resolve(value);
-      }, failed);
-    } catch (error) {
-      // A backend that throws instead of rejecting is treated alike.
-      failed(error);
-    }
-  });
+export class Calls {
+  readonly #ports: Ports;
+  readonly #pending = new Set<Pending>();
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(ports: Ports) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Waits for a call, but not beyond its deadline, whatever the client library does (invariant 11): exactly one of the two
+   * functions is called, never at once. They must not throw. An answer that comes too late is ignored; instead
+   * there is an `OutcomeUnknownError`.
+   *
+   * @param sentAt a reading taken just before
+   * @param doing for the message: `releasing`
+   */
+  within<T>(
+    timeoutMs: number,
+    sentAt: Instant,
+    doing: string,
+    call: () => Promise<T>,
+    answered: (value: T) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    const pending: Pending = { dueMs: sentAt.monotonicMs + timeoutMs, timeoutMs, doing, failed };
+    this.#add(pending);
+    promised(call).then(
+      (value) => {
+        if (this.#remove(pending)) answered(value);
+      },
+      (error: unknown) => {
+        if (this.#remove(pending)) failed(error);
+      },
+    );
+  }
+
+  /** The same as a promise. @throws OutcomeUnknownError after `timeoutMs`; otherwise what the call throws */
+  promise<T>(timeoutMs: number, doing: string, call: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.within(timeoutMs, this.#ports.now(), doing, call, resolve, reject));
+  }
+
+  #add(pending: Pending): void {
+    if (this.#pending.size === 0) this.#timer?.keepAlive?.(true);
+    this.#pending.add(pending);
+    if (pending.dueMs < this.#timerAtMs) this.#arm(pending.dueMs);
+  }
+
+  /** False if its deadline was first. */
+  #remove(pending: Pending): boolean {
+    const found = this.#pending.delete(pending);
+    if (this.#pending.size === 0) this.#rest();
+    return found;
+  }
+
+  /** Nothing is under way: no timer keeps the process alive. */
+  #rest(): void {
+    if (this.#timer === undefined) return;
+    // Left in place where possible: it serves the next call, which would else arm another one.
+    if (this.#timer.keepAlive !== undefined) return this.#timer.keepAlive(false);
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #arm(atMs: number): void {
+    this.#timer?.cancel();
+    this.#timerAtMs = atMs;
+    const delayMs = Math.max(0, Math.ceil(atMs - this.#ports.now().monotonicMs));
+    this.#timer = detached(() => this.#ports.timer(delayMs, () => this.#fire()));
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.#ports.now().monotonicMs;
+    const due = [...this.#pending].filter(({ dueMs }) => dueMs <= nowMs);
+    for (const pending of due) this.#pending.delete(pending);
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { dueMs } of this.#pending) nextMs = Math.min(nextMs, dueMs);
+    if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs);
+    for (const { failed, doing, timeoutMs } of due) failed(timedOut(doing, timeoutMs));
+  }
+}
+
+/** A backend that throws instead of rejecting, or answers without a promise, is treated alike. */
+function promised<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(call());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function timedOut(doing: string, timeoutMs: number): OutcomeUnknownError {
+  return new OutcomeUnknownError(`${doing} got no answer within ${Math.round(timeoutMs)} ms: check that the store is reachable`);
 }
 
 /** No single call may use up more than a share of the TTL that depends on it. */

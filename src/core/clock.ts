@@ -1,5 +1,4 @@
-import { Buffer } from 'node:buffer';
-import { createHash, randomFillSync } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { type NodeIdentity, readNodeIdentity } from './node.js';
@@ -26,7 +25,7 @@ export interface Ports {
   now(): Instant;
   /** Runs `fn` after `delayMs`; may be late, and up to 1 ms early. Keeps the process alive until then, unless `idle`. */
   timer(delayMs: number, fn: () => void, idle?: boolean): Timer;
-  /** 128 random bits, base64url. */
+  /** At least 128 random bits, base64url. */
   randomOwner(): string;
   /** Uniform in [0, 1), for jitter only. */
   random(): number;
@@ -74,21 +73,22 @@ export function createInstantReader(): () => Instant {
   };
 }
 
-const ownerBytes = 16;
+/** 132 random bits: the fewest characters of base64url that hold 128. */
+const ownerChars = 22;
+const ownersPerPool = 256;
+const poolBytes = (ownerChars * ownersPerPool * 6) / 8;
 
-/** Owners from a pool of random bytes: one system call serves 256 of them. Used bytes are wiped. */
+/** Owners cut from a long text of random characters: one system call and one conversion serve many. */
 function createOwnerSource(): () => string {
-  const pool = Buffer.alloc(ownerBytes * 256);
-  let next = pool.length;
+  let pool = '';
+  let next = 0;
   return () => {
     if (next === pool.length) {
-      randomFillSync(pool);
+      pool = randomBytes(poolBytes).toString('base64url');
       next = 0;
     }
-    const owner = pool.toString('base64url', next, next + ownerBytes);
-    pool.fill(0, next, next + ownerBytes);
-    next += ownerBytes;
-    return owner;
+    next += ownerChars;
+    return pool.slice(next - ownerChars, next);
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Ask, Backend, Held } from './backend.js';
 import type { Background } from './background.js';
-import { callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import { type Calls, callTimeoutMs, isPermanent } from './calls.js';
 import type { Ports } from './clock.js';
 import type { ReleaseOutcome } from './lease.js';
 import { limits } from './limits.js';
@@ -10,6 +10,7 @@ import type { NodeIdentity } from './node.js';
 export interface StoreContext {
   readonly backend: Backend;
   readonly ports: Ports;
+  readonly calls: Calls;
   readonly background: Background;
   readonly node: NodeIdentity;
   readonly callTimeoutMs: number;
@@ -18,15 +19,16 @@ export interface StoreContext {
 
 /**
  * One try that the caller waits for; without an answer more in the background until the TTL is over (invariant 4).
- * Tells the outcome by calling back: a promise less on the way that every lease takes.
+ * Tells the outcome by calling back, never at once.
  */
 export function release(context: StoreContext, held: Held, tell: (outcome: ReleaseOutcome) => void): void {
-  const call = () => context.backend.release(held);
+  const { backend, background, calls, ports } = context;
+  const call = () => backend.release(held);
   const timeoutMs = callTimeoutMs(context.callTimeoutMs, held.ttlMs);
-  withDeadline(context.ports, timeoutMs, 'releasing', call).then(tell, (error: unknown) => {
+  calls.within(timeoutMs, ports.now(), 'releasing', call, tell, (error) => {
     const warning = `"${held.name.text}" could not be released; it ends with its TTL`;
-    if (isPermanent(error)) context.ports.warn(warning, error);
-    else context.background.errand({ kind: 'release', warning, mattersMs: held.ttlMs, timeoutMs, call }, { error });
+    if (isPermanent(error)) ports.warn(warning, error);
+    else background.errand({ kind: 'release', warning, mattersMs: held.ttlMs, timeoutMs, call }, { error });
     tell('unknown');
   });
 }

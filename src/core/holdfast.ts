@@ -1,7 +1,7 @@
 import { AcquireWork } from './acquired.js';
 import type { Backend, Revocation } from './backend.js';
 import { Background } from './background.js';
-import { withDeadline } from './calls.js';
+import { Calls } from './calls.js';
 import { type Ports, systemPorts } from './clock.js';
 import { ClosedError, DeadlockError, HoldfastError, InvalidArgumentError } from './errors.js';
 import { Emitter, type LockEventType, type LockListener, lockEventTypes } from './events.js';
@@ -72,12 +72,13 @@ export class Holdfast {
     this.node = ports.identity();
     const clientId = nodeId(this.node);
     const emitter = new Emitter((message, cause) => ports.warn(message, cause));
-    const background = new Background(ports);
-    const keeper = new Keeper(backend, ports, callTimeoutMs);
+    const calls = new Calls(ports);
+    const background = new Background(ports, calls);
+    const keeper = new Keeper(backend, ports, calls, callTimeoutMs);
     this.#emitter = emitter;
-    this.#store = { backend, ports, background, node: this.node, callTimeoutMs, unavailableMs };
+    this.#store = { backend, ports, calls, background, node: this.node, callTimeoutMs, unavailableMs };
     const hold = { ports, emitter, keeper, clientId };
-    this.#queues = new Queues({ store: this.#store, hold, emitter, signals: new Signals(), clientId });
+    this.#queues = new Queues({ store: this.#store, hold, signals: new Signals() });
     this.#notes = new PathNotes(emitter, clientId);
   }
 
@@ -209,13 +210,13 @@ export class Holdfast {
   async #close(): Promise<void> {
     // After the assignment of #closing: what happens below must find the instance closing.
     await Promise.resolve();
-    const { backend, ports, background, callTimeoutMs, unavailableMs } = this.#store;
+    const { backend, calls, background, callTimeoutMs, unavailableMs } = this.#store;
     this.#queues.rejectWaiting(closedError);
     for (const release of [...this.#acquired]) release();
     await this.#queues.allIdle();
     await background.callbacksDone();
     await background.finish(unavailableMs);
-    await withDeadline(ports, callTimeoutMs, 'closing the store', () => backend.close());
+    await calls.promise(callTimeoutMs, 'closing the store', () => backend.close());
   }
 
   #parse(text: string, options: ConvertedOptions): Request {

@@ -1,6 +1,6 @@
 import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import { callTimeoutMs, withDeadline } from './calls.js';
+import { type Calls, callTimeoutMs } from './calls.js';
 import { elapsedMs, type Instant, type Ports, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { limits } from './limits.js';
@@ -10,20 +10,18 @@ export interface Kept {
   readonly held: Held;
   /** What the store last promised, which may be less than was asked for. */
   readonly ttlMs: number;
-  /** Kept by the keeper: under which moments this hold stands in its agendas. */
-  renewalDueMs: number;
-  deadlineDueMs: number;
+  /** Kept by the keeper: when the next renewal is to be sent; infinite while one is under way. */
+  renewAtMs: number;
+  /** Kept by the keeper: under which moment this hold stands in its agenda. */
+  dueMs: number;
   remainingMs(now: Instant): number;
-  /** Reads the clock; false if the hold is lost. */
-  tick(): boolean;
+  /** Looks at the clock; false if the hold is lost. */
+  tick(now: Instant): boolean;
   /** True if a renewal is to be sent now. */
-  renewalDue(): boolean;
+  renewalDue(now: Instant): boolean;
   renewalAnswered(answer: Renewal): void;
   end(loss: 'expired'): void;
 }
-
-/** When something is due, by the monotonic clock, and the holds that it concerns. */
-type Agenda = Map<number, Set<Kept>>;
 
 /** A timer of Node may be a millisecond late: the end is signalled this much before the deadline. */
 const timerSlackMs = 2;
@@ -31,43 +29,43 @@ const timerSlackMs = 2;
 const clockJumpMs = 50;
 
 /**
- * The watchdog: one scheduler for all holds of an instance. Renewals that are due in the same window leave as one call
- * (invariant 3: none after the deadline, which the hold checks again), and one timer watches all deadlines
- * (invariant 2: loss is signalled by a local timer that waits on no I/O).
+ * The watchdog: one scheduler and one timer for all holds of an instance. Renewals that are due in the same window leave as
+ * one call (invariant 3: none after the deadline, which the hold checks again). While a renewal is under way, the hold's
+ * deadline is what is due next (invariant 2: loss is signalled by a local timer that waits on no I/O).
  */
 export class Keeper {
   readonly #backend: Backend;
   readonly #ports: Ports;
+  readonly #calls: Calls;
   readonly #callTimeoutMs: number;
   /** Shifts this process's windows against those of others, so that a fleet does not beat in step. */
   readonly #phase: number;
-  readonly #renewals: Agenda = new Map();
-  readonly #deadlines: Agenda = new Map();
+  /** By the moment when something is due, of the monotonic clock: each hold stands here once. */
+  readonly #agenda = new Map<number, Set<Kept>>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   /** When the timer was armed. */
   #armedAt: Instant | undefined;
   #holds = 0;
 
-  constructor(backend: Backend, ports: Ports, callTimeout: number) {
+  constructor(backend: Backend, ports: Ports, calls: Calls, callTimeout: number) {
     this.#backend = backend;
     this.#ports = ports;
+    this.#calls = calls;
     this.#callTimeoutMs = callTimeout;
     this.#phase = ports.random();
   }
 
-  watchOver(hold: Kept): void {
+  watchOver(hold: Kept, now: Instant): void {
     if (this.#holds === 0) this.#timer?.keepAlive?.(true);
     this.#holds += 1;
-    this.scheduleRenewal(hold, 0);
-    this.#scheduleDeadline(hold);
+    this.scheduleRenewal(hold, 0, now);
   }
 
   /** Over or lost: nothing is due any more, and without holds no timer keeps the process alive. */
   forget(hold: Kept): void {
     this.#holds -= 1;
-    remove(this.#renewals, hold.renewalDueMs, hold);
-    remove(this.#deadlines, hold.deadlineDueMs, hold);
+    this.#remove(hold);
     if (this.#holds > 0 || this.#timer === undefined) return;
     // Left in place where possible: it serves the next hold, which would else arm another one.
     if (this.#timer.keepAlive !== undefined) return this.#timer.keepAlive(false);
@@ -76,16 +74,14 @@ export class Keeper {
   }
 
   /** The regular renewal after a third of the TTL; after failures sooner, with backoff. */
-  scheduleRenewal(hold: Kept, afterFailures: number): void {
+  scheduleRenewal(hold: Kept, afterFailures: number, now: Instant): void {
     const periodMs = hold.ttlMs * limits.renewAfterRatio;
-    const nowMs = this.#ports.now().monotonicMs;
-    const dueMs =
+    const nowMs = now.monotonicMs;
+    hold.renewAtMs =
       afterFailures === 0
         ? this.#alignedMs(nowMs + periodMs, periodMs * limits.renewWindowRatio)
         : this.#retryMs(nowMs, afterFailures, periodMs);
-    hold.renewalDueMs = dueMs;
-    this.#enter(this.#renewals, dueMs, hold);
-    this.#bringForward(hold);
+    this.#enter(hold, now);
   }
 
   /** All that failed together is sent again together: a store that comes back gets batches, not a call per hold. */
@@ -102,29 +98,31 @@ export class Keeper {
     return Math.floor((dueMs - offset) / stepMs) * stepMs + offset;
   }
 
-  /** The store may renew for less than before: then the old entry would be too late. */
-  #bringForward(hold: Kept): void {
-    const now = this.#ports.now();
-    if (!(now.monotonicMs + hold.remainingMs(now) - timerSlackMs < hold.deadlineDueMs)) return;
-    remove(this.#deadlines, hold.deadlineDueMs, hold);
-    this.#scheduleDeadline(hold);
+  /** Under the next renewal or the deadline, whichever is first: the store may have renewed for less than before. */
+  #enter(hold: Kept, now: Instant): void {
+    const dueMs = Math.min(hold.renewAtMs, this.#deadlineMs(hold, now));
+    if (dueMs === hold.dueMs) return;
+    this.#remove(hold);
+    hold.dueMs = dueMs;
+    const set = this.#agenda.get(dueMs);
+    if (set === undefined) this.#agenda.set(dueMs, new Set([hold]));
+    else set.add(hold);
+    if (dueMs < this.#timerAtMs) this.#arm(dueMs);
   }
 
-  #scheduleDeadline(hold: Kept): void {
-    const now = this.#ports.now();
+  #deadlineMs(hold: Kept, now: Instant): number {
     const leftMs = Math.max(0, hold.remainingMs(now) - timerSlackMs);
     const dueMs = now.monotonicMs + leftMs;
     const stepMs = gridMs(hold.held.ttlMs * limits.deadlineWindowRatio);
     // Early by less than a step; within the last step exact, or it would be entered again and again.
-    hold.deadlineDueMs = leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
-    this.#enter(this.#deadlines, hold.deadlineDueMs, hold);
+    return leftMs > stepMs ? Math.floor(dueMs / stepMs) * stepMs : dueMs;
   }
 
-  #enter(agenda: Agenda, dueMs: number, hold: Kept): void {
-    const set = agenda.get(dueMs);
-    if (set === undefined) agenda.set(dueMs, new Set([hold]));
-    else set.add(hold);
-    if (dueMs < this.#timerAtMs) this.#arm(dueMs);
+  #remove(hold: Kept): void {
+    const set = this.#agenda.get(hold.dueMs);
+    set?.delete(hold);
+    if (set?.size === 0) this.#agenda.delete(hold.dueMs);
+    hold.dueMs = Number.POSITIVE_INFINITY;
   }
 
   #arm(atMs: number): void {
@@ -141,12 +139,37 @@ export class Keeper {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const now = this.#ports.now();
     const nowMs = now.monotonicMs;
-    if (this.#jumped(now)) this.#tickAll();
-    // Deadlines first: what is lost must not be renewed.
-    for (const hold of takeDue(this.#deadlines, nowMs)) this.#checkDeadline(hold);
-    const due = takeDue(this.#renewals, nowMs).filter((hold) => hold.renewalDue());
-    for (let i = 0; i < due.length; i += limits.renewBatchMax) this.#send(due.slice(i, i + limits.renewBatchMax));
+    if (this.#jumped(now)) this.#tickAll(now);
+    const toRenew: Kept[] = [];
+    for (const hold of this.#takeDue(nowMs)) if (this.#isToRenew(hold)) toRenew.push(hold);
+    for (let i = 0; i < toRenew.length; i += limits.renewBatchMax) this.#send(toRenew.slice(i, i + limits.renewBatchMax));
     this.#rearm();
+  }
+
+  #takeDue(nowMs: number): Kept[] {
+    const due: Kept[] = [];
+    for (const [dueMs, holds] of this.#agenda) {
+      if (dueMs > nowMs) continue;
+      this.#agenda.delete(dueMs);
+      due.push(...holds);
+    }
+    for (const hold of due) hold.dueMs = Number.POSITIVE_INFINITY;
+    return due;
+  }
+
+  /** Looks at one hold whose moment has come: what is lost must not be renewed. */
+  #isToRenew(hold: Kept): boolean {
+    // Read for each: a listener that hears of a loss may take its time.
+    const now = this.#ports.now();
+    if (!hold.tick(now)) return false;
+    if (hold.remainingMs(now) <= timerSlackMs) {
+      hold.end('expired');
+      return false;
+    }
+    const due = hold.renewAtMs <= now.monotonicMs;
+    if (due) hold.renewAtMs = Number.POSITIVE_INFINITY;
+    this.#enter(hold, now);
+    return due && hold.renewalDue(now);
   }
 
   /** The machine slept, or somebody stepped the wall clock: then deadlines have come nearer than the timer knew. */
@@ -155,35 +178,26 @@ export class Keeper {
     return elapsedMs(this.#armedAt, now) - (now.monotonicMs - this.#armedAt.monotonicMs) > clockJumpMs;
   }
 
-  #tickAll(): void {
-    for (const holds of [...this.#deadlines.values()]) for (const hold of [...holds]) hold.tick();
+  #tickAll(now: Instant): void {
+    for (const holds of [...this.#agenda.values()]) for (const hold of [...holds]) hold.tick(now);
   }
 
   #rearm(): void {
-    const nextMs = Math.min(earliest(this.#deadlines), earliest(this.#renewals));
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const dueMs of this.#agenda.keys()) if (dueMs < nextMs) nextMs = dueMs;
     if (nextMs < this.#timerAtMs) this.#arm(nextMs);
-  }
-
-  /** A hold stays entered under an old deadline while renewals move the real one; it is looked up only when the old one is due. */
-  #checkDeadline(hold: Kept): void {
-    if (!hold.tick()) return;
-    if (hold.remainingMs(this.#ports.now()) <= timerSlackMs) hold.end('expired');
-    else this.#scheduleDeadline(hold);
   }
 
   #send(holds: Kept[]): void {
     const ttlMs = Math.min(...holds.map((hold) => hold.held.ttlMs));
     const timeoutMs = callTimeoutMs(this.#callTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax);
-    withDeadline(this.#ports, timeoutMs, 'renewing', () => this.#backend.renew(holds.map((hold) => hold.held))).then(
-      (answers) => {
-        holds.forEach((hold, i) => {
-          hold.renewalAnswered(wellFormed(answers?.[i]));
-        });
-      },
-      (error: unknown) => {
-        for (const hold of holds) hold.renewalAnswered(unknown(error));
-      },
-    );
+    const call = () => this.#backend.renew(holds.map((hold) => hold.held));
+    const answered = (answers: readonly Renewal[]) => {
+      for (const [i, hold] of holds.entries()) hold.renewalAnswered(wellFormed(answers?.[i]));
+    };
+    this.#calls.within(timeoutMs, this.#ports.now(), 'renewing', call, answered, (error) => {
+      for (const hold of holds) hold.renewalAnswered(unknown(error));
+    });
   }
 }
 
@@ -201,26 +215,4 @@ function wellFormed(answer: Renewal | undefined): Renewal {
 
 function unknown(cause: unknown): Renewal {
   return { outcome: 'unknown', cause };
-}
-
-function remove(agenda: Agenda, dueMs: number, hold: Kept): void {
-  const set = agenda.get(dueMs);
-  set?.delete(hold);
-  if (set?.size === 0) agenda.delete(dueMs);
-}
-
-function takeDue(agenda: Agenda, nowMs: number): Kept[] {
-  const due: Kept[] = [];
-  for (const [dueMs, holds] of agenda) {
-    if (dueMs > nowMs) continue;
-    agenda.delete(dueMs);
-    due.push(...holds);
-  }
-  return due;
-}
-
-function earliest(agenda: Agenda): number {
-  let min = Number.POSITIVE_INFINITY;
-  for (const dueMs of agenda.keys()) if (dueMs < min) min = dueMs;
-  return min;
 }

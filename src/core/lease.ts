@@ -61,6 +61,12 @@ export interface TurnHost {
   turnOverdue(turn: Turn): void;
 }
 
+/** What a turn needs to know of its caller. */
+export interface Waited {
+  readonly settings: Settings;
+  readonly enqueuedAt: Instant;
+}
+
 /** One caller's turn on a hold. `request` shows it as `Lease`; `acquire` wraps it so that it can be released. */
 export class Turn implements Lease {
   readonly mintedFence: bigint;
@@ -76,17 +82,16 @@ export class Turn implements Lease {
   #lost: LeaseLostError | undefined;
   #released = false;
 
-  constructor(hold: LiveHold, fence: bigint, enqueuedAt: Instant, settings: Settings, host: TurnHost) {
-    const { ports, emitter } = host;
+  constructor(hold: LiveHold, fence: bigint, { settings, enqueuedAt }: Waited, host: TurnHost, now: Instant) {
     this.#hold = hold;
     this.mintedFence = fence;
     this.#host = host;
-    this.#startedAt = ports.now();
-    this.waitedMs = this.#startedAt.monotonicMs - enqueuedAt.monotonicMs;
+    this.#startedAt = now;
+    this.waitedMs = now.monotonicMs - enqueuedAt.monotonicMs;
     const { maxHoldMs, expectedHoldMs } = settings;
-    if (maxHoldMs !== undefined) this.#limit = ports.timer(maxHoldMs, () => host.turnOverdue(this));
+    if (maxHoldMs !== undefined) this.#limit = host.ports.timer(maxHoldMs, () => host.turnOverdue(this));
     if (expectedHoldMs !== undefined) {
-      this.#expectation = ports.timer(expectedHoldMs, () => emitter.emit('overdue', () => this.event()));
+      this.#expectation = host.ports.timer(expectedHoldMs, () => host.emitter.emit('overdue', () => this.event()));
     }
   }
 

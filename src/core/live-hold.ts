@@ -1,4 +1,4 @@
-import type { Grant, Held, Metadata, Renewal } from './backend.js';
+import type { Ask, Grant, Held, Renewal } from './backend.js';
 import { type Instant, ownerDigest, type Ports, remainingMs } from './clock.js';
 import type { Loss } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
@@ -13,37 +13,48 @@ export interface HoldContext {
   readonly clientId: string;
 }
 
-export interface HoldStart {
-  readonly held: Held;
+/** A grant, and the ask that it answers. */
+export interface Granted {
+  readonly ask: Ask;
   readonly grant: Grant;
+  /** Read before the ask was sent. */
   readonly sentAt: Instant;
-  readonly metadata: Metadata;
+  /** A copy of the ask may still be under way. */
+  readonly uncertain: boolean;
+}
+
+/** Told once, if the hold ends before the work does. */
+export interface HoldOwner {
+  holdLost(loss: Loss, reason: string | undefined): void;
 }
 
 /** A hold in this process: runs the pure machine of `hold.ts` against real time and carries out its effects. */
 export class LiveHold implements Kept {
-  readonly held: Held;
-  readonly grant: Grant;
-  readonly metadata: Metadata;
-  readonly sentAt: Instant;
+  readonly granted: Granted;
   ttlMs: number;
-  renewalDueMs = Number.NaN;
-  deadlineDueMs = Number.NaN;
+  renewAtMs = Number.POSITIVE_INFINITY;
+  dueMs = Number.POSITIVE_INFINITY;
   readonly #context: HoldContext;
-  readonly #onLoss: (loss: Loss, reason: string | undefined) => void;
+  readonly #owner: HoldOwner;
   #state: HoldState;
   #releaseWanted = false;
 
-  constructor(context: HoldContext, start: HoldStart, onLoss: (loss: Loss, reason: string | undefined) => void) {
-    this.held = start.held;
-    this.grant = start.grant;
-    this.ttlMs = Math.min(start.held.ttlMs, start.grant.ttlMs);
-    this.metadata = start.metadata;
-    this.sentAt = start.sentAt;
+  constructor(context: HoldContext, granted: Granted, owner: HoldOwner) {
+    this.granted = granted;
     this.#context = context;
-    this.#onLoss = onLoss;
-    this.#state = startHold(start.sentAt, start.grant.ttlMs);
-    context.keeper.watchOver(this);
+    this.#owner = owner;
+    const { ask, grant, sentAt } = granted;
+    this.ttlMs = Math.min(ask.ttlMs, grant.ttlMs);
+    this.#state = startHold(sentAt, grant.ttlMs);
+    context.keeper.watchOver(this, context.ports.now());
+  }
+
+  get held(): Held {
+    return this.granted.ask;
+  }
+
+  get fences(): Grant['fences'] {
+    return this.granted.grant.fences;
   }
 
   get renewals(): number {
@@ -58,15 +69,15 @@ export class LiveHold implements Kept {
     return this.#state.phase === 'held' ? Math.max(0, remainingMs(this.#state.deadline, now)) : 0;
   }
 
-  /** Reads the clock; signals the loss if the deadline has passed. True while the hold is valid. */
-  tick(): boolean {
-    this.#dispatch({ type: 'tick', now: this.#context.ports.now() });
+  /** Looks at the clock; signals the loss if the deadline has passed. True while the hold is valid. */
+  tick(now: Instant = this.#context.ports.now()): boolean {
+    this.#dispatch({ type: 'tick', now });
     return this.#state.phase === 'held';
   }
 
   /** True if a renewal is to be sent now. */
-  renewalDue(): boolean {
-    const effects = this.#dispatch({ type: 'renewal-due', now: this.#context.ports.now() });
+  renewalDue(now: Instant): boolean {
+    const effects = this.#dispatch({ type: 'renewal-due', now });
     return effects.some((effect) => effect.type === 'send-renewal');
   }
 
@@ -81,8 +92,8 @@ export class LiveHold implements Kept {
   }
 
   /** The work is over. True if the store is to be told. */
-  finish(): boolean {
-    this.#dispatch({ type: 'work-done', now: this.#context.ports.now() });
+  finish(now: Instant): boolean {
+    this.#dispatch({ type: 'work-done', now });
     return this.#releaseWanted;
   }
 
@@ -93,8 +104,8 @@ export class LiveHold implements Kept {
       owner: ownerDigest(this.held.owner),
       node: this.#context.clientId,
       ttlMs: this.held.ttlMs,
-      fence: this.grant.fences.last,
-      acquiredAt: this.sentAt.wallMs,
+      fence: this.fences.last,
+      acquiredAt: this.granted.sentAt.wallMs,
       renewalCount: this.renewals,
     };
   }
@@ -117,9 +128,9 @@ export class LiveHold implements Kept {
         this.#releaseWanted = true;
         return;
       case 'schedule-renewal':
-        return keeper.scheduleRenewal(this, effect.afterFailures);
+        return keeper.scheduleRenewal(this, effect.afterFailures, now);
       case 'signal-loss':
-        return this.#onLoss(effect.loss, effect.reason);
+        return this.#owner.holdLost(effect.loss, effect.reason);
       case 'report-renewed':
         return emitter.emit('renewed', () => ({ ...this.event(), remainingMs: this.remainingMs(now) }));
       case 'report-renewal-failed':

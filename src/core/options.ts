@@ -1,7 +1,7 @@
 import type { Metadata, Mode, Traits } from './backend.js';
 import { checkedMetadata, checkedReentry, duration, optionalDuration, refuseUnknown } from './checks.js';
 import { limits } from './limits.js';
-import { type ConvertedOptions, refusal, refuseAsSpecified } from './weblocks.js';
+import { type ConvertedOptions, noOptions, refusal, refuseAsSpecified } from './weblocks.js';
 
 export { nearest } from './nearest.js';
 
@@ -64,6 +64,8 @@ export interface Defaults {
   readonly reentry: 'wait' | 'refuse';
   readonly callTimeoutMs: number;
   readonly unavailableMs: number;
+  /** Of a request without options: the same object for all of them. */
+  readonly settings: Settings;
 }
 
 const requestKeys = [
@@ -90,7 +92,7 @@ const instanceKeys = [
 export function parseDefaults(options: HoldfastOptions, traits: Traits): Defaults {
   refuseUnknown(options, instanceKeys);
   const ttlMs = ttlRange(traits);
-  return {
+  const defaults = {
     ttlMs:
       duration('ttlMs', options.ttlMs, ttlMs.min, ttlMs.max) ?? Math.min(Math.max(limits.ttlMsDefault, ttlMs.min), ttlMs.max),
     waitMs: optionalDuration('waitMs', options.waitMs, undefined),
@@ -101,6 +103,7 @@ export function parseDefaults(options: HoldfastOptions, traits: Traits): Default
       limits.callTimeoutMsDefault,
     unavailableMs: optionalDuration('unavailableMs', options.unavailableMs, undefined) ?? limits.unavailableMsMax,
   };
+  return { ...defaults, settings: parseOptions(noOptions, defaults, traits) };
 }
 
 function ttlRange(traits: Traits): { min: number; max: number } {
@@ -114,13 +117,17 @@ function ttlRange(traits: Traits): { min: number; max: number } {
  */
 export function parseRequest(name: string, options: ConvertedOptions, defaults: Defaults, traits: Traits): Settings {
   refuseAsSpecified(name, options);
+  return options === noOptions ? defaults.settings : parseOptions(options, defaults, traits);
+}
+
+function parseOptions(options: ConvertedOptions, defaults: Omit<Defaults, 'settings'>, traits: Traits): Settings {
   const { given, ifAvailable, mode, signal, steal } = options;
   refuseUnknown(given, requestKeys);
   if (mode === 'shared' && !traits.shared) throw refusal('this store has no shared mode: use an exclusive lock');
   return { mode, ifAvailable, signal, steal, ...parseTimes(given, defaults, traits) };
 }
 
-function parseTimes(options: Record<string, unknown>, defaults: Defaults, traits: Traits) {
+function parseTimes(options: Record<string, unknown>, defaults: Omit<Defaults, 'settings'>, traits: Traits) {
   const ttl = ttlRange(traits);
   const waitMs = optionalDuration('waitMs', options['waitMs'], defaults.waitMs);
   return {

@@ -33,7 +33,7 @@ export class PathNotes {
     const stack = this.#emitter.wanted('deadlock-suspected') ? (new Error(`request of "${name.text}"`).stack ?? '') : '';
     const parent = this.#paths.parent();
     const path: Path = { name, mode: settings.mode, instance: this.#paths, stack, parent, holds: false, running: false };
-    if (!this.inside) return { path, done: nothing };
+    if (parent === undefined || !this.inside) return { path, done: nothing };
     const outer = settings.steal || settings.ifAvailable ? undefined : this.#paths.reentered(name, settings.mode);
     if (outer !== undefined) {
       this.#suspect(path, settings, { because: 'reentry', otherName: outer.name.text, otherStack: outer.stack });

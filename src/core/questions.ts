@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { LockRecord, Revocation } from './backend.js';
-import { asHoldfastError, withDeadline } from './calls.js';
+import { asHoldfastError } from './calls.js';
 import { InvalidArgumentError } from './errors.js';
 import type { StoreContext } from './giving-back.js';
 import { limits } from './limits.js';
@@ -18,14 +18,14 @@ export interface Inspection {
  *
  * @throws HoldfastError
  */
-export async function readRecords({ backend, ports, callTimeoutMs }: StoreContext, prefix: string): Promise<LockRecord[]> {
+export async function readRecords({ backend, calls, callTimeoutMs }: StoreContext, prefix: string): Promise<LockRecord[]> {
   const records: LockRecord[] = [];
   let iterator: AsyncIterator<LockRecord> | undefined;
   try {
     const listing = backend.list(prefix)[Symbol.asyncIterator]();
     iterator = listing;
     for (;;) {
-      const step = await withDeadline(ports, callTimeoutMs, 'listing', () => listing.next());
+      const step = await calls.promise(callTimeoutMs, 'listing', () => listing.next());
       if (step.done === true) return records;
       records.push(step.value);
     }
@@ -48,7 +48,7 @@ export async function inspect(store: StoreContext, { text }: LockName): Promise<
 
 /** @throws HoldfastError */
 export async function revoke(
-  { backend, ports, node, callTimeoutMs }: StoreContext,
+  { backend, calls, node, callTimeoutMs }: StoreContext,
   name: LockName,
   reason: string,
 ): Promise<Revocation> {
@@ -57,7 +57,7 @@ export async function revoke(
   }
   try {
     const call = () => backend.revoke(name, { kind: 'revoked', reason, node });
-    return await withDeadline(ports, callTimeoutMs, 'revoking', call);
+    return await calls.promise(callTimeoutMs, 'revoking', call);
   } catch (error) {
     throw asHoldfastError(error, 'revoking', name.text);
   }

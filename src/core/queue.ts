@@ -12,7 +12,7 @@ import { Line } from './line.js';
 import type { HoldContext } from './live-hold.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
-import { Servings } from './servings.js';
+import { Servings, type ServingsHost } from './servings.js';
 import type { Signals } from './signals.js';
 import { timeoutError } from './timed-out.js';
 import { type Answer, Asker } from './waiting.js';
@@ -20,9 +20,7 @@ import { type Answer, Asker } from './waiting.js';
 export interface QueueContext {
   readonly store: StoreContext;
   readonly hold: HoldContext;
-  readonly emitter: Emitter;
   readonly signals: Signals;
-  readonly clientId: string;
   /** Nothing is left in this queue. */
   readonly onIdle: (queue: NameQueue) => void;
 }
@@ -32,41 +30,24 @@ export interface QueueContext {
  * callers at the head that want the same. A grant serves those who were waiting when it came, up to `limits.batchMax`;
  * then it is given back, and the store decides who is next.
  */
-export class NameQueue implements Desk {
+export class NameQueue implements Desk, ServingsHost {
   readonly name: LockName;
+  readonly servings = new Servings(this);
   readonly #context: QueueContext;
   readonly #line = new Line();
-  readonly servings: Servings;
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
-  readonly #running = new Set<Asker>();
-  readonly aside = new Map<Caller, Asker>();
+  #running: readonly Asker[] = [];
+  #aside: Map<Caller, Asker> | undefined;
   /** When an ask that the store had answered came to its end. */
   #heardOfAtMs = Number.NEGATIVE_INFINITY;
   #stopWatching: (() => void) | undefined;
-  readonly #whenIdle: (() => void)[] = [];
+  #whenIdle: (() => void)[] | undefined;
 
   constructor(name: LockName, context: QueueContext) {
     this.name = name;
     this.#context = context;
-    this.servings = new Servings({
-      store: context.store,
-      hold: context.hold,
-      emitter: context.emitter,
-      onLoss: (unserved) => {
-        const queueing = unserved.filter(queues);
-        this.#line.putBack(queueing);
-        this.#pump();
-        // Those who do not queue try again as they did before.
-        for (const caller of unserved) {
-          if (queueing.includes(caller)) continue;
-          caller.stopWaiting();
-          this.enter(caller);
-        }
-      },
-      onOver: () => this.#idle(),
-    });
   }
 
   get store(): StoreContext {
@@ -74,7 +55,16 @@ export class NameQueue implements Desk {
   }
 
   get emitter(): Emitter {
-    return this.#context.emitter;
+    return this.#context.hold.emitter;
+  }
+
+  get holdContext(): HoldContext {
+    return this.#context.hold;
+  }
+
+  get aside(): Map<Caller, Asker> {
+    this.#aside ??= new Map();
+    return this.#aside;
   }
 
   get anyoneWaits(): boolean {
@@ -83,7 +73,7 @@ export class NameQueue implements Desk {
 
   /** Callers without a turn, in order. */
   get waiting(): Caller[] {
-    return [...this.servings.unserved, ...this.#line, ...this.aside.keys()];
+    return [...this.servings.unserved, ...this.#line, ...(this.#aside?.keys() ?? [])];
   }
 
   enter(caller: Caller): void {
@@ -110,14 +100,35 @@ export class NameQueue implements Desk {
   rejectWaiting(reason: () => HoldfastError): void {
     // All of them before the ask is looked at: it would be sent anew for each.
     for (const caller of this.waiting) if (this.#takeOut(caller)) this.giveUp(caller, 'closed', reason());
-    for (const asker of this.#running) asker.giveUp();
+    for (const asker of [...this.#running]) asker.giveUp();
     this.#pump();
+  }
+
+  unservedBack(unserved: readonly Caller[]): void {
+    const queueing = unserved.filter(queues);
+    this.#line.putBack(queueing);
+    this.#pump();
+    // Those who do not queue try again as they did before.
+    for (const caller of unserved) {
+      if (queueing.includes(caller)) continue;
+      caller.stopWaiting();
+      this.enter(caller);
+    }
+  }
+
+  /** The ask behind it need not wait for its answer: stores take calls in the order in which they come, or refuse it once more. */
+  givingBack(): void {
+    if (this.#asker?.mayBeNext) this.#asker.wake();
+  }
+
+  servingOver(): void {
+    this.#idle();
   }
 
   /** Resolves when nobody waits, asks or holds here. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
-      this.#whenIdle.push(resolve);
+      this.#whenIdle = [...(this.#whenIdle ?? []), resolve];
       this.#idle();
     });
   }
@@ -137,7 +148,7 @@ export class NameQueue implements Desk {
   }
 
   #timeoutError(caller: Caller, waitMs: number): HoldfastError {
-    const asker = this.aside.get(caller) ?? this.#asker;
+    const asker = this.#aside?.get(caller) ?? this.#asker;
     const heardOf = asker?.heardOf !== false || this.servings.size > 0 || this.#heardOfAtMs >= caller.enqueuedAt.monotonicMs;
     return timeoutError(this.name.text, waitMs, asker?.failure, heardOf);
   }
@@ -149,14 +160,14 @@ export class NameQueue implements Desk {
   }
 
   #takeOut(caller: Caller): boolean {
-    this.aside.get(caller)?.giveUp();
-    return this.aside.delete(caller) || this.#line.leave(caller) || this.servings.withdraw(caller);
+    this.#aside?.get(caller)?.giveUp();
+    return this.#aside?.delete(caller) || this.#line.leave(caller) || this.servings.withdraw(caller);
   }
 
   /** It will not have a turn. */
   giveUp(caller: Caller, because: GivenUp, reason: unknown): void {
     caller.stopWaiting();
-    this.#context.emitter.emit('abandoned', () => ({
+    this.emitter.emit('abandoned', () => ({
       ...this.event(caller.settings),
       because,
       waitedMs: this.#waitedMs(caller),
@@ -214,19 +225,17 @@ export class NameQueue implements Desk {
   }
 
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
-    this.#running.add(asker);
+    this.#running = this.#running.length === 0 ? [asker] : [...this.#running, asker];
     // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
     const over = <T>(settle: (value: T) => void) => {
       return (value: T) => {
-        this.#running.delete(asker);
+        this.#running = this.#running.filter((each) => each !== asker);
         if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
         settle(value);
         this.#idle();
       };
     };
-    // Given up between the store's yes and this step: the grant is being abandoned and must serve nobody.
-    const stillWanted = (answer: Answer) => answered(asker.givenUp ? { outcome: 'given-up' } : answer);
-    detached(() => asker.run()).then(over(stillWanted), over(failed));
+    detached(() => asker.start(over(answered), over(failed)));
   }
 
   /** True if listening has only begun now. It goes on until the queue is idle, so that a busy name costs nothing more. */
@@ -237,21 +246,23 @@ export class NameQueue implements Desk {
   }
 
   #idle(): void {
-    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.size > 0) return;
+    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.length > 0) return;
     this.#stopWatching?.();
     this.#stopWatching = undefined;
     this.#context.onIdle(this);
-    for (const tell of this.#whenIdle.splice(0)) tell();
+    const waiting = this.#whenIdle;
+    this.#whenIdle = undefined;
+    for (const tell of waiting ?? []) tell();
   }
 
   #reportWaiting(asker: Asker, settings: Settings, refusal: Refusal, owner: string): void {
     if (asker.reported) return;
     asker.reported = true;
-    this.#context.emitter.emit('waiting', () => ({ ...this.event(settings), owner, ahead: refusal.ahead }));
+    this.emitter.emit('waiting', () => ({ ...this.event(settings), owner, ahead: refusal.ahead }));
   }
 
   event({ mode, ttlMs }: Settings): LockEvent {
-    return { name: this.name.text, mode, node: this.#context.clientId, ttlMs };
+    return { name: this.name.text, mode, node: this.#context.hold.clientId, ttlMs };
   }
 
   #waitedMs(caller: Caller): number {

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { CallerActions } from './caller.js';
 import { ClosedError, type HoldfastError } from './errors.js';
 import type { Lease, Turn } from './lease.js';
+import type { Path } from './path.js';
 import type { PathNote } from './path-notes.js';
 import { domException } from './weblocks.js';
 
@@ -19,7 +20,8 @@ export class RequestWork<T> implements CallerActions {
    * Manual: nothing to destroy, and no finalizer to register, which would cost more than the whole turn.
    */
   readonly #context = new AsyncResource('HoldfastRequest', { requireManualDestroy: true });
-  #settle = () => this.#reject(new Error('unreachable: the work has not ended'));
+  /** Set when the work has ended. */
+  #settle: (() => void) | undefined;
 
   constructor(
     note: PathNote,
@@ -33,27 +35,30 @@ export class RequestWork<T> implements CallerActions {
     this.#reject = reject;
   }
 
-  async begin(turn: Turn | null): Promise<void> {
+  begin(turn: Turn | null, workDone: () => void): void {
     const { path } = this.#note;
-    try {
-      path.running = true;
-      path.holds = turn !== null;
-      const { instance: paths } = path;
-      const running: T | PromiseLike<T> = this.#context.runInAsyncScope(
-        paths.run<Lease | null, T | PromiseLike<T>>,
-        paths,
-        path,
-        this.#callback,
-        turn,
-      );
-      const value = await running;
-      this.#settle = () => this.#resolve(value);
-    } catch (error) {
-      this.#settle = () => this.#reject(error);
-    } finally {
+    path.running = true;
+    path.holds = turn !== null;
+    const end = (settle: () => void) => {
       path.holds = false;
       path.running = false;
       this.#note.done();
+      this.#settle = settle;
+      workDone();
+    };
+    this.#run(path, turn).then(
+      (value) => end(() => this.#resolve(value)),
+      (error: unknown) => end(() => this.#reject(error)),
+    );
+  }
+
+  #run(path: Path, turn: Turn | null): Promise<T> {
+    try {
+      const { instance: paths } = path;
+      const work = paths.run<Lease | null, T | PromiseLike<T>>;
+      return Promise.resolve(this.#context.runInAsyncScope(work, paths, path, this.#callback, turn));
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -68,6 +73,6 @@ export class RequestWork<T> implements CallerActions {
   }
 
   over(): void {
-    this.#settle();
+    this.#settle?.();
   }
 }

@@ -1,14 +1,13 @@
 import type { Caller } from './caller.js';
-import type { Ports } from './clock.js';
+import type { Instant, Ports } from './clock.js';
 import type { LeaseLostError, Loss } from './errors.js';
 import type { Emitter } from './events.js';
 import { Turn, type TurnHost } from './lease.js';
-import type { LiveHold } from './live-hold.js';
+import { type Granted, type HoldContext, type HoldOwner, LiveHold } from './live-hold.js';
 
 /** Who looks after the servings of a name. */
 export interface ServingHost {
-  readonly ports: Ports;
-  readonly emitter: Emitter;
+  readonly holdContext: HoldContext;
   /** Gives the hold back to the store; calls `done` in any case. */
   giveBack(serving: Serving, lastTurn: Turn | undefined, done: () => void): void;
   /** The hold was lost: these callers have not begun and go back to the front of the queue. */
@@ -17,30 +16,40 @@ export interface ServingHost {
   over(serving: Serving): void;
 }
 
+interface Running {
+  readonly turn: Turn;
+  readonly caller: Caller;
+}
+
 /**
  * One grant and the batch of local callers that it serves: exclusive ones after each other, shared ones together, each
  * with the next fence of the range. The hold is given back when the last work has ended (invariant 8): not before,
  * also when everyone has been told of a loss.
  */
-export class Serving implements TurnHost {
+export class Serving implements TurnHost, HoldOwner {
   readonly hold: LiveHold;
-  readonly ports: Ports;
-  readonly emitter: Emitter;
   readonly #host: ServingHost;
-  readonly #running = new Map<Turn, Caller>();
+  /** Mostly one; a whole batch in shared mode. Replaced, not changed: an array that grows takes room for seventeen. */
+  #running: readonly Running[] = [];
   #batch: Caller[];
   #nextFence: bigint;
   #over = false;
   /** `#end` is at work: it finishes by itself, also when it finds the hold lost. */
   #ending = false;
 
-  constructor(host: ServingHost, batch: Caller[], startHold: (onLoss: (loss: Loss, reason?: string) => void) => LiveHold) {
+  constructor(host: ServingHost, granted: Granted, batch: Caller[]) {
     this.#host = host;
-    this.ports = host.ports;
-    this.emitter = host.emitter;
     this.#batch = batch;
-    this.hold = startHold((loss, reason) => this.#lose(loss, reason));
-    this.#nextFence = this.hold.grant.fences.first;
+    this.hold = new LiveHold(host.holdContext, granted, this);
+    this.#nextFence = this.hold.fences.first;
+  }
+
+  get ports(): Ports {
+    return this.#host.holdContext.ports;
+  }
+
+  get emitter(): Emitter {
+    return this.#host.holdContext.emitter;
   }
 
   /** Callers that were given a turn but have not begun: an abort or a timeout can still take them out. */
@@ -48,8 +57,8 @@ export class Serving implements TurnHost {
     return this.#batch;
   }
 
-  get turns(): Iterable<Turn> {
-    return this.#running.keys();
+  get turns(): Turn[] {
+    return this.#running.map(({ turn }) => turn);
   }
 
   start(): void {
@@ -63,7 +72,7 @@ export class Serving implements TurnHost {
   }
 
   turnLost(turn: Turn, error: LeaseLostError): void {
-    this.#running.get(turn)?.actions.lost(error);
+    this.#running.find((each) => each.turn === turn)?.caller.actions.lost(error);
   }
 
   /** Others of a shared batch are not to blame: the hold ends when nobody is left who may use it. */
@@ -72,69 +81,73 @@ export class Serving implements TurnHost {
     this.#endIfUnused();
   }
 
-  /** Called by the hold, at most once. */
-  #lose(loss: Loss, reason: string | undefined): void {
-    for (const turn of this.#running.keys()) turn.lose(loss, reason);
+  holdLost(loss: Loss, reason: string | undefined): void {
+    for (const turn of this.turns) turn.lose(loss, reason);
     const unserved = this.#batch;
     this.#batch = [];
     this.#host.lost(unserved);
     // Lost between two turns: no work is running that would end it.
-    if (this.#running.size === 0 && !this.#ending) this.#finish(undefined, undefined);
+    if (this.#running.length === 0 && !this.#ending) this.#finish(undefined, undefined, this.ports.now());
   }
 
   #nextCanBegin(): boolean {
-    const free = this.hold.held.mode === 'shared' || this.#running.size === 0;
-    return free && this.#batch.length > 0 && this.#nextFence <= this.hold.grant.fences.last;
+    const free = this.hold.held.mode === 'shared' || this.#running.length === 0;
+    return free && this.#batch.length > 0 && this.#nextFence <= this.hold.fences.last;
   }
 
   #beginNext(): void {
     while (this.#nextCanBegin()) {
-      if (!this.hold.tick()) return;
+      const now = this.ports.now();
+      if (!this.hold.tick(now)) return;
       const caller = this.#batch.shift();
-      if (caller !== undefined) this.#begin(caller);
+      // A list that was filled keeps its room for as long as the lease lasts.
+      if (this.#batch.length === 0) this.#batch = [];
+      if (caller !== undefined) this.#begin(caller, now);
     }
   }
 
-  #begin(caller: Caller): void {
+  #begin(caller: Caller, now: Instant): void {
     caller.stopWaiting();
-    const turn = new Turn(this.hold, this.#nextFence, caller.enqueuedAt, caller.settings, this);
+    const turn = new Turn(this.hold, this.#nextFence, caller, this, now);
     this.#nextFence += 1n;
-    this.#running.set(turn, caller);
+    const running = { turn, caller };
+    this.#running = this.#running.length === 0 ? [running] : [...this.#running, running];
     this.emitter.emit('granted', () => turn.event());
-    const end = () => this.#end(turn, caller);
-    caller.actions.begin(turn).then(end, end);
+    caller.actions.begin(turn, () => this.#end(running));
   }
 
-  #end(turn: Turn, caller: Caller): void {
+  #end(running: Running): void {
+    const { turn, caller } = running;
+    const now = this.ports.now();
     // The clock first: work that ran past the deadline did not end well, and its caller is told so.
-    this.hold.tick();
+    this.hold.tick(now);
     turn.finish();
-    this.#running.delete(turn);
+    this.#running = this.#running.filter((each) => each !== running);
     this.#ending = true;
-    const handedOn = this.#running.size > 0 || (this.#nextCanBegin() && this.hold.tick());
+    const handedOn = this.#running.length > 0 || (this.#nextCanBegin() && this.hold.tick());
     if (handedOn && turn.loss === undefined) {
       this.emitter.emit('released', () => ({ ...turn.event(), outcome: 'released', handedOn }));
     }
     this.#beginNext();
     this.#ending = false;
-    if (this.#running.size === 0) return this.#finish(handedOn ? undefined : turn, caller);
+    if (this.#running.length === 0) return this.#finish(handedOn ? undefined : turn, caller, this.ports.now());
     this.#endIfUnused();
     caller.actions.over();
   }
 
   #endIfUnused(): void {
-    for (const turn of this.#running.keys()) if (turn.loss === undefined) return;
+    for (const { turn } of this.#running) if (turn.loss === undefined) return;
     this.hold.end('overdue');
   }
 
-  #finish(lastTurn: Turn | undefined, lastCaller: Caller | undefined): void {
+  #finish(lastTurn: Turn | undefined, lastCaller: Caller | undefined, now: Instant): void {
     const over = () => {
       this.#host.over(this);
       lastCaller?.actions.over();
     };
     if (this.#over) return over();
     this.#over = true;
-    if (this.hold.finish()) this.#host.giveBack(this, lastTurn, over);
+    if (this.hold.finish(now)) this.#host.giveBack(this, lastTurn, over);
     else over();
   }
 }

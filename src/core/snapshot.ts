@@ -50,7 +50,7 @@ function addOwn(result: LockSnapshot, queue: NameQueue, node: NodeIdentity, port
         expiresInMs: hold.remainingMs(now),
         sinceMs: turn.heldMs,
         renewals: hold.renewals,
-        metadata: hold.metadata,
+        metadata: hold.granted.ask.metadata,
       });
     }
   }

@@ -1,12 +1,13 @@
 import type { Ask, Grant, Metadata, Mode, Refusal } from './backend.js';
 import { backoffMs } from './backoff.js';
-import { asHoldfastError, callTimeoutMs, isPermanent, withDeadline } from './calls.js';
+import { asHoldfastError, callTimeoutMs, isPermanent } from './calls.js';
 import { elapsedMs, type Instant, remainingMs } from './clock.js';
 import { BackendUnavailableError, HoldfastError } from './errors.js';
 import { Footprint } from './footprint.js';
 import { abandonInBackground, type StoreContext } from './giving-back.js';
 import { deadlineFor } from './hold.js';
 import { limits } from './limits.js';
+import type { Granted } from './live-hold.js';
 import type { LockName } from './name.js';
 import { Pauses } from './pauses.js';
 
@@ -31,13 +32,7 @@ export interface AskerOptions {
 }
 
 export type Answer =
-  | {
-      readonly outcome: 'granted';
-      readonly grant: Grant;
-      readonly sentAt: Instant;
-      readonly ask: Ask;
-      readonly uncertain: boolean;
-    }
+  | ({ readonly outcome: 'granted' } & Granted)
   | { readonly outcome: 'refused'; readonly refusal: Refusal }
   | { readonly outcome: 'given-up' };
 
@@ -63,10 +58,14 @@ export class Asker {
   readonly #options: AskerOptions;
   readonly #pauses: Pauses;
   #footprint: Footprint;
+  #answered!: (answer: Answer) => void;
+  #gaveUp!: (error: HoldfastError) => void;
   #givenUp = false;
   #failures = 0;
   #failingSince: Instant | undefined;
   #refusals = 0;
+  /** How many stood in front when the store last refused. */
+  #ahead = 0;
 
   constructor(context: StoreContext, want: Want, options: AskerOptions) {
     this.#context = context;
@@ -81,8 +80,9 @@ export class Asker {
     this.#pauses.wake();
   }
 
-  get givenUp(): boolean {
-    return this.#givenUp;
+  /** False if the store said that others come first. */
+  get mayBeNext(): boolean {
+    return this.#ahead === 0;
   }
 
   /** Nobody wants it any more. */
@@ -93,27 +93,48 @@ export class Asker {
     this.#pauses.end();
   }
 
-  /** @throws HoldfastError if the store's error is permanent, lasted for `unavailableMs`, or came at the only try */
-  async run(): Promise<Answer> {
-    while (!this.#givenUp) {
-      const ask = this.#ask();
-      const sentAt = this.#context.ports.now();
-      let answer: Grant | Refusal;
-      try {
-        answer = wellFormed(await this.#send(ask, sentAt));
-      } catch (error) {
-        await this.#failed(error, sentAt);
-        continue;
-      }
-      this.heardOf = true;
-      this.#failures = 0;
-      this.#failingSince = undefined;
-      this.failure = undefined;
-      const result = answer.outcome === 'granted' ? this.#granted(answer, ask, sentAt) : await this.#refused(answer, ask);
-      if (result !== undefined) return result;
-      if (answer.outcome === 'granted') await this.#failed(this.#startOver(answer, ask, sentAt), sentAt);
-    }
-    return leftAlone;
+  /**
+   * Tells the answer, or a HoldfastError if the store's error is permanent, lasted for `unavailableMs`, or came at the only
+   * try. One of the two functions is called, once, and never at once.
+   */
+  start(answered: (answer: Answer) => void, failed: (error: HoldfastError) => void): void {
+    this.#answered = answered;
+    this.#gaveUp = failed;
+    this.#try();
+  }
+
+  /** Called back instead of awaited: an uncontended lock spends more on promises than on anything else. */
+  #try(): void {
+    if (this.#givenUp) return this.#answered(leftAlone);
+    const { calls, ports } = this.#context;
+    const ask = this.#ask();
+    const sentAt = ports.now();
+    this.#pauses.tried(sentAt.monotonicMs);
+    this.#footprint.sent(ask.enqueue);
+    const timeoutMs = callTimeoutMs(this.#context.callTimeoutMs, ask.ttlMs);
+    calls.within(
+      timeoutMs,
+      sentAt,
+      `asking for "${ask.name.text}"`,
+      () => this.#send(ask),
+      (answer) => this.#replied(answer, ask, sentAt),
+      (error) => this.#failed(error, sentAt),
+    );
+  }
+
+  #replied(answer: Grant | Refusal, ask: Ask, sentAt: Instant): void {
+    // A store's bug is a failure like any other: nobody knows what it did.
+    if (!isWellFormed(answer)) return this.#failed(new Error('the store gave no legal answer'), sentAt);
+    this.heardOf = true;
+    this.#failures = 0;
+    this.#failingSince = undefined;
+    this.failure = undefined;
+    if (answer.outcome === 'granted') this.#granted(answer, ask, sentAt);
+    else this.#refused(answer, ask);
+  }
+
+  #tryAfter(pauseMs: number): void {
+    void this.#pauses.pause(pauseMs).then(() => this.#try());
   }
 
   #ask(): Ask {
@@ -125,56 +146,49 @@ export class Asker {
     return { name, owner: this.#footprint.owner, mode, ttlMs, fences, enqueue, node: this.#context.node, metadata };
   }
 
-  #send(ask: Ask, sentAt: Instant): Promise<Grant | Refusal> {
-    const { backend, ports } = this.#context;
-    this.#pauses.tried(sentAt.monotonicMs);
-    this.#footprint.sent(ask.enqueue);
-    const timeoutMs = callTimeoutMs(this.#context.callTimeoutMs, ask.ttlMs);
+  #send(ask: Ask): Promise<Grant | Refusal> {
     const { send } = this.#options;
-    const call = () => (send === undefined ? backend.acquire(ask) : send(ask));
-    return withDeadline(ports, timeoutMs, `asking for "${ask.name.text}"`, call);
+    return send === undefined ? this.#context.backend.acquire(ask) : send(ask);
   }
 
-  /** Undefined: the grant came too late to be used. */
-  #granted(grant: Grant, ask: Ask, sentAt: Instant): Answer | undefined {
+  #granted(grant: Grant, ask: Ask, sentAt: Instant): void {
     this.#footprint.granted();
-    if (this.#givenUp) {
-      this.#abandon();
-      return leftAlone;
-    }
-    if (remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0) return undefined;
-    return { outcome: 'granted', grant, sentAt, ask, uncertain: this.#footprint.uncertain };
+    if (this.#givenUp) return this.#leave();
+    const late = remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0;
+    if (late) return this.#failed(this.#startOver(grant, ask, sentAt), sentAt);
+    this.#answered({ outcome: 'granted', grant, sentAt, ask, uncertain: this.#footprint.uncertain });
   }
 
-  async #refused(refusal: Refusal, ask: Ask): Promise<Answer | undefined> {
+  #refused(refusal: Refusal, ask: Ask): void {
     this.#footprint.refused();
-    if (this.#givenUp) {
-      this.#abandon();
-      return leftAlone;
-    }
+    this.#ahead = refusal.ahead;
+    if (this.#givenUp) return this.#leave();
     if (refusal.because === 'abandoned') {
       // Somebody revoked what this owner had before the answer to its first ask arrived.
       this.#renewOwner();
-      await this.#pauses.pause(limits.retryMsMin);
-      return undefined;
+      return this.#tryAfter(limits.retryMsMin);
     }
-    if (this.#options.once) return { outcome: 'refused', refusal };
+    if (this.#options.once) return this.#answered({ outcome: 'refused', refusal });
     this.#options.onRefused?.(refusal, ask);
     // A listener of the event may have given it up.
-    if (this.#givenUp || this.#listens()) return undefined;
-    await this.#pauses.pause(this.#untilNextTryMs(refusal));
-    return undefined;
-  }
-
-  /** True if listening has only begun now: what happened before it did is found by asking again at once. */
-  #listens(): boolean {
+    if (this.#givenUp) return this.#answered(leftAlone);
+    let justListening: boolean;
     try {
-      return this.#options.listen?.() === true;
+      justListening = this.#options.listen?.() === true;
     } catch (error) {
       // The contract forbids it: a bug of the backend, which no second try mends.
       this.giveUp();
-      throw asHoldfastError(error, `listening for "${this.want.name.text}"`, this.want.name.text);
+      return this.#gaveUp(asHoldfastError(error, `listening for "${this.want.name.text}"`, this.want.name.text));
     }
+    // What happened before listening began is found by asking again at once.
+    if (justListening) this.#try();
+    else this.#tryAfter(this.#untilNextTryMs(refusal));
+  }
+
+  /** Given up while the store was asked. */
+  #leave(): void {
+    this.#abandon();
+    this.#answered(leftAlone);
   }
 
   #untilNextTryMs(refusal: Refusal): number {
@@ -186,21 +200,20 @@ export class Asker {
     return Math.max(limits.retryMsMin, Math.min(pollMs, refusal.retryInMs ?? Number.POSITIVE_INFINITY));
   }
 
-  /** Waits before the next try, or throws if there is to be none. */
-  async #failed(error: unknown, sentAt: Instant): Promise<void> {
+  #failed(error: unknown, sentAt: Instant): void {
     const { ports, unavailableMs } = this.#context;
     this.#footprint.failed(error instanceof HoldfastError && error.code === 'BACKEND_UNAVAILABLE');
     this.heardOf = true;
     this.failure = error;
-    if (this.#givenUp) return this.#abandon();
+    if (this.#givenUp) return this.#leave();
     this.#failures += 1;
     this.#failingSince ??= sentAt;
     const tooLong = elapsedMs(this.#failingSince, ports.now()) >= unavailableMs;
     if (this.#options.once || tooLong || isPermanent(error)) {
       this.giveUp();
-      throw asHoldfastError(error, `"${this.want.name.text}" was asked for`, this.want.name.text);
+      return this.#gaveUp(asHoldfastError(error, `"${this.want.name.text}" was asked for`, this.want.name.text));
     }
-    await this.#pauses.pause(backoffMs(this.#failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
+    this.#tryAfter(backoffMs(this.#failures, limits.backoffMsMin, limits.backoffMsMax, ports.random()));
   }
 
   /** A grant that is over when it arrives is given back; the next try is another owner's. */
@@ -226,9 +239,6 @@ export class Asker {
   }
 }
 
-/** A store's bug is a failure like any other: nobody knows what it did. */
-function wellFormed(answer: Grant | Refusal): Grant | Refusal {
-  const known = answer?.outcome === 'granted' ? answer.ttlMs > 0 : answer?.outcome === 'refused';
-  if (!known) throw new Error('the store gave no legal answer');
-  return answer;
+function isWellFormed(answer: Grant | Refusal): boolean {
+  return answer?.outcome === 'granted' ? answer.ttlMs > 0 : answer?.outcome === 'refused';
 }

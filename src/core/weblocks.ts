@@ -35,12 +35,22 @@ export interface ConvertedOptions {
   readonly steal: boolean;
 }
 
+/** No options given, which is the common case. */
+export const noOptions: ConvertedOptions = {
+  given: Object.freeze({}),
+  ifAvailable: false,
+  mode: 'exclusive',
+  signal: undefined,
+  steal: false,
+};
+
 /**
  * What Web IDL does before the first step of `request()`: members in the order of their names.
  *
  * @throws TypeError
  */
 export function convertOptions(options: unknown): ConvertedOptions {
+  if (options === undefined) return noOptions;
   const given = dictionary(options);
   const ifAvailable = Boolean(given['ifAvailable']);
   const mode = checkedMode(given['mode']);

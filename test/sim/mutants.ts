@@ -28,13 +28,13 @@ const store = 'backends/memory/store.js';
 const threeClocks =
   'return Math.max(now.monotonicMs - since.monotonicMs, now.uptimeMs - since.uptimeMs, now.wallMs - since.wallMs);';
 const mintFloor = 'const first = previous + 1n > wallUs ? previous + 1n : wallUs;';
-const tickBeforeTurn = 'if (!this.hold.tick())\n                return;';
+const tickBeforeTurn = 'if (!this.hold.tick(now))\n                return;';
 
 export const mutants: readonly Mutant[] = [
   mutant('deadline-from-grant-reply', 'The deadline is counted from when the grant arrived, not from when it was asked for.', [
     'core/live-hold.js',
-    'this.#state = startHold(start.sentAt, start.grant.ttlMs);',
-    'this.#state = startHold(context.ports.now(), start.grant.ttlMs);',
+    'this.#state = startHold(sentAt, grant.ttlMs);',
+    'this.#state = startHold(context.ports.now(), grant.ttlMs);',
   ]),
   mutant('deadline-from-renewal-reply', 'The deadline is counted from when the renewal was answered.', [
     hold,
@@ -78,8 +78,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('listens-too-late', 'A waiter begins to listen after its last try: what was freed in between goes unheard.', [
     waiting,
-    'if (this.#givenUp || this.#listens())\n            return undefined;',
-    'this.#listens();',
+    'if (justListening)\n            this.#try();\n        else\n            this.#tryAfter',
+    'this.#tryAfter',
   ]),
   mutant('trusts-wake-ups', 'Nobody asks again without a wake-up: one that is lost, or a TTL that runs out, is never noticed.', [
     waiting,
@@ -133,13 +133,17 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('new-owner-per-try', 'Every try asks under a new owner: what an unanswered one got is nobody’s.', [
     waiting,
-    'const ask = this.#ask();\n            const sentAt',
-    'this.#footprint = new Footprint(this.#context.ports.randomOwner());\n            const ask = this.#ask();\n            const sentAt',
+    'const ask = this.#ask();\n        const sentAt',
+    'this.#footprint = new Footprint(this.#context.ports.randomOwner());\n        const ask = this.#ask();\n        const sentAt',
   ]),
   mutant(
     'dead-grant-accepted',
     'Work begins on a grant whose time was over when it arrived.',
-    [waiting, 'if (remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0)', 'if (false)'],
+    [
+      waiting,
+      'const late = remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0;',
+      'const late = false;',
+    ],
     [serving, tickBeforeTurn, ''],
   ),
   mutant(
@@ -148,8 +152,8 @@ export const mutants: readonly Mutant[] = [
     [waiting, 'this.#abandon();\n        this.#pauses.end();', 'this.#pauses.end();'],
     [
       waiting,
-      'granted();\n        if (this.#givenUp) {\n            this.#abandon();',
-      'granted();\n        if (this.#givenUp) {',
+      'granted();\n        if (this.#givenUp)\n            return this.#leave();',
+      'granted();\n        if (this.#givenUp)\n            return this.#answered(leftAlone);',
     ],
   ),
   mutant(
@@ -165,12 +169,12 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('no-deadline-timer', 'Nobody watches the deadline: a loss shows when the next answer arrives.', [
     'core/keeper.js',
-    'this.#checkDeadline(hold);',
-    '{}',
+    'Math.min(hold.renewAtMs, this.#deadlineMs(hold, now))',
+    'hold.renewAtMs',
   ]),
   mutant('error-swallowed', 'What the callback threw is lost on the way.', [
     'core/requested.js',
-    'this.#settle = () => this.#reject(error);',
-    'this.#settle = () => this.#resolve(undefined);',
+    'end(() => this.#reject(error))',
+    'end(() => this.#resolve(undefined))',
   ]),
 ];
