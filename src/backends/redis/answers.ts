@@ -7,6 +7,7 @@ import { holderRecord } from './values.js';
 // What the scripts answer, in the words of the contract. Their replies are described at the top of each.
 
 export function answerOf(reply: Reply, ask: Ask, key: string): Grant | Refusal {
+  if (typeof reply === 'string') return grantFrom(BigInt(reply), ask);
   const [yes, second, third, retry, now, holders] = list(reply);
   if (number(yes) === 1) return grantOf(second, third, ask);
   const retryInMs = number(retry);
@@ -18,6 +19,10 @@ export function answerOf(reply: Reply, ask: Ask, key: string): Grant | Refusal {
     ahead: number(third),
     ...(retryInMs < 0 ? {} : { retryInMs }),
   };
+}
+
+function grantFrom(first: bigint, { fences, ttlMs }: Ask): Grant {
+  return { outcome: 'granted', fences: { first, last: first + BigInt(fences) - 1n }, ttlMs };
 }
 
 function grantOf(first: Reply | undefined, last: Reply | undefined, ask: Ask): Grant {

@@ -1,6 +1,7 @@
 import type {
   Ask,
   Backend,
+  Finding,
   Grant,
   Held,
   LockRecord,
@@ -24,6 +25,7 @@ import { driverOf, type RedisClient } from './drivers/shape.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { parseOptions, type RedisOptions, type Settings } from './options.js';
+import { findings } from './probe/index.js';
 import { renewAll } from './renewing.js';
 import { abandonScript } from './scripts/abandon.js';
 import { acquireScript } from './scripts/acquire.js';
@@ -89,9 +91,10 @@ class RedisBackend implements Backend {
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     const key = this.#keys.of(ask.name);
-    const { owner, mode, enqueue } = ask;
-    const args = [owner, mode, ttlOf(ask), String(ask.fences), enqueue ? '1' : '0', restOf(ask), this.#wakes.channel];
-    const reply = await this.#calls.eval(acquireScript, [key], [...args, this.#retention], this.#timeoutMs(ask.ttlMs));
+    const { owner, mode, fences, enqueue } = ask;
+    const how = `${mode === 'shared' ? 's' : 'x'}${fences} ${enqueue ? 'q' : '-'} ${this.#wakes.channel}`;
+    const args = [owner, ttlOf(ask), restOf(ask), this.#retention, how];
+    const reply = await this.#calls.eval(acquireScript, [key], args, this.#timeoutMs(ask.ttlMs));
     return answerOf(reply, ask, key);
   }
 
@@ -127,8 +130,9 @@ class RedisBackend implements Backend {
     return revocationOf(await this.#calls.eval(revokeScript, [key], args, timeoutMs), name, key, heir);
   }
 
-  async probe() {
-    return [];
+  async probe(): Promise<readonly Finding[]> {
+    if (this.#closed) throw closed();
+    return findings(this.#driver, this.#settings);
   }
 
   async close(): Promise<void> {

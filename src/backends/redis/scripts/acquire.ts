@@ -11,35 +11,40 @@ export const acquireScript = script(
   `
 -- Tries once. Takes or keeps a place in the queue if asked to. Idempotent by owner.
 -- KEYS  1 the lock
--- ARGV  1 owner, 2 'exclusive' or 'shared', 3 TTL in ms, 4 number of fences, 5 '1' to queue, 6 rest of the record,
---       7 channel to wake it on, 8 how long the fence is kept, in ms
--- reply {1, first fence, last fence}
+-- ARGV  1 owner, 2 TTL in ms, 3 rest of the record, 4 how long the fence is kept, in ms,
+--       5 'x' or 's' (exclusive or shared), number of fences, ' q ' or ' - ' (takes a place or not), channel to wake it on
+-- reply the first of the fences asked for; or, to an owner asking again: {1, first fence, last fence}
 --       {0, 'held' | 'queued' | 'abandoned', places in front, ms until asking again may help or -1, now in ms, holders}
 local K, owner = KEYS[1], ARGV[1]
-local F = '{' .. K .. '}:fence'
 local head = ${holdHead}
-local value, fence = redis.pcall('GET', K), redis.pcall('GET', F)
+local value = redis.pcall('GET', K)
 if type(value) == 'string' and string.sub(value, 1, #head) == head then
-  redis.call('PEXPIRE', K, ARGV[3])
+  redis.call('PEXPIRE', K, ARGV[2])
   return {1, string.match(value, '^(%d+)","last":"(%d+)"', #head + 1)}
 end
--- No past: nobody waits, nobody was ended, and the last grant of all was not the asker's own.
-if not value and ARGV[2] == 'exclusive' and redis.call('EXISTS', '{' .. K .. '}:who', '{' .. K .. '}:ended') == 0 then
+if not value and string.byte(ARGV[5]) == 120 and redis.call('EXISTS', '{' .. K .. '}:who', '{' .. K .. '}:ended') == 0 then
+  local fenceKey = '{' .. K .. '}:fence'
+  local fence = redis.pcall('GET', fenceKey)
   local clock = redis.call('TIME')
-  local first = clock[1] .. string.rep('0', 6 - #clock[2]) .. clock[2]
-  local past = type(fence) == 'string' and string.match(fence, '^(%d+) ') or (not fence and '0')
-  -- Texts of the same length compare as the numbers do. Whatever is not simply behind the clock takes the long way.
-  if past and (past == '0' or (#past == #first and past < first and string.sub(fence, -#owner - 1) ~= ' ' .. owner)) then
-    local last = ARGV[4] == '1' and first or string.format('%.0f', first + ARGV[4] - 1)
-    redis.call('SET', K, head .. first .. '","last":"' .. last .. '","sinceMs":' .. string.sub(first, 1, -4) .. ARGV[6], 'PX', ARGV[3])
-    redis.call('SET', F, last .. ' ' .. owner, 'PX', ARGV[8])
-    return {1, first, last}
+  local us = clock[2]
+  -- Microseconds as a text, compared as texts of one length: numbers would have to be printed.
+  local first = clock[1] .. string.sub('000000', #us + 1) .. us
+  local digits = type(fence) == 'string' and string.match(fence, '^(%d+) ')
+  if #first == 16 and (not fence or (digits and #digits == 16 and digits < first and string.sub(fence, 18) ~= owner)) then
+    local last = first
+    local n = string.match(ARGV[5], '^x(%d+) ')
+    if n ~= '1' then last = string.format('%.0f', first + n - 1) end
+    redis.call('SET', K, head .. first .. '","last":"' .. last .. '","sinceMs":' .. string.sub(first, 1, 13) .. ARGV[3], 'PX', ARGV[2])
+    redis.call('SET', fenceKey, last .. ' ' .. owner, 'PX', ARGV[4])
+    return first
   end
 end
 
-local ttl, fences, rest, retention = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6], ARGV[8]
-local shared = ARGV[2] == 'shared'
 ${siblings}
+local mode, fences, enqueue, channel = string.match(ARGV[5], '^(.)(%d+) (.) (.*)$')
+local ttl, rest, retention = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local shared = mode == 's'
+fences = tonumber(fences)
 ${base}
 ${granting}
 ${lateness}
@@ -106,7 +111,7 @@ else
   ahead = call('ZCARD', Q) + (shared and 0 or call('ZCARD', S))
 end
 
-if ARGV[5] == '1' then
+if enqueue == 'q' then
   local claim, seen, w = 0, 0, nil
   if at then claim, seen, w = place(owner) end
   -- A claim window that somebody else used counts for nothing.
@@ -119,7 +124,7 @@ if ARGV[5] == '1' then
     end
     local since = w and string.match(w, '^%d+ %d+ (%d+) ') or int(nowMs)
     local window = held and 0 or claim
-    call('HSET', W, owner, int(window) .. ' ' .. int(nowMs) .. ' ' .. since .. ' ' .. ARGV[7] .. ' ' .. rest)
+    call('HSET', W, owner, int(window) .. ' ' .. int(nowMs) .. ' ' .. since .. ' ' .. channel .. ' ' .. rest)
     -- A place that was not asked for within PLACE_MS is void, and every living one is written again long before.
     for _, key in ipairs({Q, S, W}) do call('PEXPIRE', key, 2 * PLACE_MS) end
   end
