@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readArgs, usage } from './lib/args.mjs';
+import { chartBeside } from './lib/chart.mjs';
 import { replaceTables } from './lib/page.mjs';
 import { render } from './lib/report.mjs';
 import { runSuite } from './lib/suite.mjs';
@@ -13,13 +14,17 @@ function suiteNames() {
   return readdirSync(here).filter((name) => existsSync(new URL(`${name}/suite.mjs`, here)));
 }
 
-async function loadSuites(names, tune) {
+async function loadSuites({ suites: names, tune, contenders }) {
   const known = suiteNames();
   for (const name of names) {
     if (!known.includes(name)) throw new Error(`no suite "${name}": choose among ${known.join(', ')}`);
   }
-  const suites = await Promise.all((names.length === 0 ? known : names).map((name) => import(`./${name}/suite.mjs`)));
-  return tune ? suites.map((suite) => ({ ...suite, ...suite.tuning })) : suites;
+  const suites = await Promise.all(
+    (names.length === 0 ? known : names).map(async (name) => ({ name, ...(await import(`./${name}/suite.mjs`)) })),
+  );
+  if (!tune) return suites;
+  const tunings = suites.flatMap((suite) => [suite.tuning].flat().map((tuning) => ({ ...suite, ...tuning })));
+  return tunings.filter(({ of }) => of === undefined || contenders === undefined || contenders.includes(of));
 }
 
 /** On the error stream and on a terminal only: what is printed is the result and nothing else. */
@@ -30,21 +35,26 @@ function progress(text) {
 async function main(args) {
   if (!existsSync(new URL('../dist/index.js', here))) throw new Error('dist/ is missing: run `npm run build` first');
   const folder = mkdtempSync(join(args.folder ?? tmpdir(), 'holdfast-bench-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     const results = [];
-    const pages = [];
-    for (const suite of await loadSuites(args.suites, args.tune)) {
-      const result = await runSuite(suite, { ...args, folder, progress });
+    for (const suite of await loadSuites(args)) {
+      // A tuning of one contender is chosen by that contender, and then run whole.
+      const contenders = suite.of === undefined ? args.contenders : undefined;
+      const result = await runSuite(suite, { ...args, contenders, folder, progress });
       progress('');
       results.push(result);
       if (args.format === 'json') continue;
-      pages.push(render(result, suite.contenders, args.format));
-      process.stdout.write(pages.at(-1));
+      const page = render(result, suite.contenders, args.format);
+      process.stdout.write(page);
+      if (args.into === undefined) continue;
+      replaceTables(args.into, suite.name, page);
+      if (suite.chart !== undefined) chartBeside(args.into, suite, result);
     }
     if (args.format === 'json') process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-    if (args.into !== undefined) replaceTables(args.into, pages.join('\n'));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   }
 }
 

@@ -4,11 +4,11 @@ export const usage = `usage: npm run bench -- [suite …] [options]
 
   --quick           short rounds: shows the shape, proves nothing
   --markdown        the tables as in docs/benchmarks.md
-  --into <file>     the tables as Markdown between the two bench marks of a page, e.g. docs/benchmarks.md
+  --into <file>     the tables as Markdown between the suite's marks of a page, e.g. docs/benchmarks.md, and its chart beside it
   --json            everything, percentiles included, as one JSON document
   --only <works>    some of the works, by comma: solo,parallel,inproc,xproc,handover,held
   --with <contenders>  some of the contenders, by comma
-  --tune            compare settings of the peers instead
+  --tune            compare settings of the peers instead (redis: those of --with)
   --rounds <n>      measured rounds per work (the median is shown)
   --in <folder>     where the stores and lock files lie (default: a new folder below the system's temporary one)`;
 

@@ -1,10 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const begin = '<!-- bench: begin -->';
-const end = '<!-- bench: end -->';
-
-/** Puts new tables in the place of a page's old ones, so that its figures always come from one run. */
-export function replaceTables(file, tables) {
+/** Puts one suite's new tables in the place of its old ones, so that its figures always come from one run. */
+export function replaceTables(file, suite, tables) {
+  const begin = `<!-- bench ${suite}: begin -->`;
+  const end = `<!-- bench ${suite}: end -->`;
   const text = readFileSync(file, 'utf8');
   const from = text.indexOf(begin);
   const to = text.indexOf(end);

@@ -1,7 +1,10 @@
 import { bytes, factor, ms, percent, perSecond, ratio } from './figures.mjs';
 import { table } from './table.mjs';
 
-/** Columns by the kind of the work's task: heading, and how a row is read. `floor` is the first contender's row. */
+/**
+ * Columns by the kind of the work's task: heading, and how a row is read. `floor` is the first contender's row. A column
+ * whose figure no row has is left out.
+ */
 const columns = {
   pairs: [
     ['pairs/s', (row) => perSecond(row.pairsPerSecond)],
@@ -17,6 +20,8 @@ const columns = {
     ['of a core', (row) => percent(row.cpuShare)],
     ['heap per lease', (row) => bytes(row.heapPerLease)],
     ['renew calls/s', (row) => perSecond(row.renewCallsPerSecond)],
+    ['server µs per lease and second', (row) => ms(row.serverUsPerLeaseSecond), 'serverUsPerLeaseSecond'],
+    ['server, of a core', (row) => percent(row.serverShare), 'serverShare'],
   ],
 };
 
@@ -37,17 +42,24 @@ export function render({ suite, machine, measured, targets, quick }, contenders,
 }
 
 function workTable(work, rows, contenders, format) {
-  const shown = columns[work.kind];
+  const shown = columns[work.kind].filter(
+    ([, , figure]) => figure === undefined || rows.some((row) => row[figure] !== undefined),
+  );
   const floor = rows.find((row) => row.contender === contenders[0].key);
+  const contenderOf = (row) => contenders.find(({ key }) => key === row.contender);
   const cells = rows.map((row) => {
-    const contender = contenders.find(({ key }) => key === row.contender);
-    return [contender.label, ...shown.map(([, read]) => read(row, floor, contender))];
+    const contender = contenderOf(row);
+    return [contender.label, ...shown.map(([, read]) => (row.out === undefined ? read(row, floor, contender) : '–'))];
   });
-  return table([work.title, ...shown.map(([name]) => name)], cells, format);
+  const out = rows.flatMap((row) => (row.out === undefined ? [] : [`- ${contenderOf(row).label}: ${row.out}`]));
+  const whole = table([work.title, ...shown.map(([name]) => name)], cells, format);
+  return out.length === 0 ? whole : `${whole}\n\n${out.join('\n')}`;
 }
 
 function targetTable(targets, format) {
-  const cells = targets.map(({ says, measured, met }) => [says, factor(measured), met ? 'yes' : 'NO']);
+  const cells = targets.map(({ says, measured, by, shown = factor(measured), met }) => {
+    return [says, by === undefined ? shown : `${shown} (${by})`, met ? 'yes' : 'NO'];
+  });
   return table(['target', 'measured', 'met'], cells, format);
 }
 

@@ -1,27 +1,38 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { compare } from './rounds.mjs';
+import { judge } from './targets.mjs';
 import { works as allWorks } from './works.mjs';
 
-/** Runs one suite from end to end. Every contender has a folder of its own per work, so no store is warmer than another. */
+/**
+ * Runs one suite from end to end. Every contender has a folder of its own per work, so no store is warmer than another;
+ * a suite whose contenders share a server starts it, empties it before each turn, and stops it whatever happens.
+ */
 export async function runSuite(suite, { quick, rounds, only, contenders, folder, progress }) {
-  const measured = [];
+  const works = chosen(suite, only, quick);
   const among = pick(suite.contenders, contenders, 'contender');
-  for (const work of chosen(suite, only, quick)) {
-    const optionsFor = (contender) => {
-      const own = join(folder, `${work.key}-${contender.key}`);
-      mkdirSync(own, { recursive: true });
-      return { folder: own, ...contender.options };
-    };
-    const rows = await compare(work, among, { rounds: rounds ?? (quick ? 1 : 5), optionsFor, progress });
-    measured.push({ work: { key: work.key, title: work.title, kind: work.task.kind }, rows });
+  const server = await suite.start?.({ folder });
+  try {
+    const measured = [];
+    for (const work of works) {
+      const optionsFor = (contender) => {
+        const own = join(folder, `${work.key}-${contender.key}`);
+        mkdirSync(own, { recursive: true });
+        return { folder: own, ...server?.options, ...contender.options };
+      };
+      const empty = async () => server?.empty();
+      const rows = await compare(work, among, { rounds: rounds ?? (quick ? 1 : 5), quick, optionsFor, empty, progress });
+      measured.push({ work: { key: work.key, title: work.title, kind: work.task.kind }, rows });
+    }
+    return { suite: suite.title, machine: suite.machine(), quick, measured, targets: judge(suite, measured) };
+  } finally {
+    await server?.stop();
   }
-  return { suite: suite.title, machine: suite.machine(), quick, measured, targets: judge(suite, measured) };
 }
 
 function chosen(suite, only, quick) {
   return pick(
-    allWorks({ quick }).filter(({ key }) => suite.works.includes(key)),
+    allWorks({ quick, held: suite.held }).filter(({ key }) => suite.works.includes(key)),
     only,
     'work',
   );
@@ -34,17 +45,4 @@ function pick(all, wanted, what) {
     if (!known.includes(key)) throw new Error(`no ${what} "${key}": choose among ${known.join(', ')}`);
   }
   return wanted === undefined ? all : all.filter(({ key }) => wanted.includes(key));
-}
-
-/** The targets whose figures were measured, each with its verdict. */
-function judge(suite, measured) {
-  const figures = Object.fromEntries(
-    measured.map(({ work, rows }) => [work.key, Object.fromEntries(rows.map((row) => [row.contender, row]))]),
-  );
-  return suite.targets
-    .filter((target) => target.needs.every(([work, contender]) => figures[work]?.[contender] !== undefined))
-    .map((target) => {
-      const value = target.measure(figures);
-      return { says: target.says, measured: value, met: target.met(value) };
-    });
 }

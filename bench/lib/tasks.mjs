@@ -1,7 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import { packWaits, recordWait, startWaits } from './waits.mjs';
 
-/** What a process of a crew can be told to do. The store is a contender's: `pair(name, work)`, `hold(names)`, `close()`. */
+/**
+ * What a process of a crew can be told to do. The store is a contender's: `pair(name, work)`, `hold(names)`, `close()`.
+ * The meter is the suite's, where it can read the server's own accounts.
+ */
 export const tasks = { pairs, hold };
 
 /**
@@ -58,8 +61,8 @@ async function busyFor(ms, busyMs) {
   busyMs.count++;
 }
 
-/** Leases that are only kept. What it costs: share of a core, heap, and calls to the store. */
-async function hold(store, { startAt, count, settleMs, windowMs }) {
+/** Leases that are only kept. What it costs: share of a core, heap, calls to the store, and the server's time. */
+async function hold(store, { startAt, count, settleMs, windowMs }, meter) {
   await until(startAt);
   const before = heapBytes();
   const names = Array.from({ length: count }, (_, index) => `bench:held:${index}`);
@@ -67,17 +70,20 @@ async function hold(store, { startAt, count, settleMs, windowMs }) {
   await pause(settleMs);
   const heldBytes = heapBytes() - before;
   const calls = store.renewCalls?.() ?? 0;
+  const accounts = await meter?.read();
   const cpu = process.cpuUsage();
   const started = performance.now();
   await pause(windowMs);
   const used = process.cpuUsage(cpu);
   const seconds = (performance.now() - started) / 1000;
   const renewCalls = (store.renewCalls?.() ?? 0) - calls;
+  const server = meter?.since(accounts, await meter.read(), count, seconds);
   await release();
   return {
     cpuShare: (used.user + used.system) / 1e6 / seconds,
     heapPerLease: heldBytes / count,
     renewCallsPerSecond: renewCalls / seconds,
+    ...server,
   };
 }
 

@@ -1,7 +1,8 @@
 import { tasks } from './tasks.mjs';
 
 /** A process of a crew: opens the contender's store, then does the tasks that it is sent, one at a time. */
-const [moduleUrl, options] = process.argv.slice(2);
+const [moduleUrl, json] = process.argv.slice(2);
+const options = JSON.parse(json);
 
 function say(message) {
   process.send(message);
@@ -9,14 +10,20 @@ function say(message) {
 
 async function open() {
   const { open } = await import(moduleUrl);
-  return open(JSON.parse(options));
+  return open(options);
 }
 
-async function serve(store) {
+async function openMeter() {
+  if (options.meter === undefined) return undefined;
+  const { openMeter } = await import(options.meter);
+  return openMeter(options);
+}
+
+async function serve(store, meter) {
   say({ result: 'open' });
   for await (const task of tasksSent()) {
     if (task.kind === 'close') break;
-    say({ result: await tasks[task.kind](store, task) });
+    say({ result: await tasks[task.kind](store, task, meter) });
   }
   await store.close();
 }
@@ -36,8 +43,11 @@ async function* tasksSent() {
   }
 }
 
+// What a contender leaves behind, a timer or a connection, must not outlive the bench.
+process.once('disconnect', () => process.exit());
+
 try {
-  await serve(await open());
+  await serve(await open(), await openMeter());
   process.disconnect();
 } catch (error) {
   say({ error: error?.stack ?? String(error) });

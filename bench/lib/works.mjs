@@ -1,8 +1,11 @@
 import { median, spread, sum } from './stats.mjs';
 import { percentiles } from './waits.mjs';
 
-/** The works that every suite shares. Each says what is done, with which task, and what is read off its results. */
-export function works({ quick }) {
+/**
+ * The works that every suite shares. Each says what is done, with which task, and what is read off its results. How many
+ * leases are held, and how long they are watched, is the suite's to say.
+ */
+export function works({ quick, held }) {
   const slice = quick ? { durationMs: 150, warmUpMs: 100 } : { durationMs: 2_000, warmUpMs: 1_500 };
   // Long enough for a few dozen turns of each of the 32 callers: fairness over two turns would be chance.
   const longSlice = quick ? { durationMs: 300, warmUpMs: 100 } : { durationMs: 4_000, warmUpMs: 1_000 };
@@ -47,18 +50,16 @@ export function works({ quick }) {
       task: { kind: 'pairs', callers: 8, names: 'one', workMs: 0 },
       summary: summarizePairs,
     },
-    held({ quick }),
+    holding(quick ? held.quick : held.full),
   ];
 }
 
-function held({ quick }) {
-  const count = quick ? 100 : 1_000;
+function holding({ count, settleMs, windowMs }) {
   return {
     key: 'held',
     title: `held: ${count.toLocaleString('en')} leases, TTL 6 s`,
     processes: 1,
-    // One whole TTL: the renewals of every phase are in it.
-    task: { kind: 'hold', count, settleMs: quick ? 100 : 2_500, windowMs: quick ? 500 : 6_000 },
+    task: { kind: 'hold', count, settleMs, windowMs },
     summary: summarizeHeld,
   };
 }
@@ -80,5 +81,7 @@ function summarizePairs(rounds, { durationMs }) {
 
 function summarizeHeld(rounds) {
   const of = (key) => median(rounds.map(([result]) => result[key]));
-  return { cpuShare: of('cpuShare'), heapPerLease: of('heapPerLease'), renewCallsPerSecond: of('renewCallsPerSecond') };
+  const own = { cpuShare: of('cpuShare'), heapPerLease: of('heapPerLease'), renewCallsPerSecond: of('renewCallsPerSecond') };
+  if (rounds[0][0].serverShare === undefined) return own;
+  return { ...own, serverUsPerLeaseSecond: of('serverUsPerLeaseSecond'), serverShare: of('serverShare') };
 }

@@ -49,6 +49,12 @@ export const tuning = tuningOf(raw, properLockfile);
 
 export const works = ['solo', 'parallel', 'inproc', 'xproc', 'handover', 'held'];
 
+/** What is held in the work `held`: one whole TTL is watched, so that the renewals of every phase are in it. */
+export const held = {
+  full: { count: 1_000, settleMs: 2_500, windowMs: ttlMs },
+  quick: { count: 100, settleMs: 100, windowMs: 500 },
+};
+
 /** What the project set out to reach, told whether it was met or not. */
 export const targets = [
   {

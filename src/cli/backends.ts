@@ -23,6 +23,14 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'rediss://user:password@redis.example.com:6379/0',
     open: openRedis,
   },
+  'redis+sentinel': {
+    example: 'redis+sentinel://sentinel-1:26379,sentinel-2:26379/main',
+    open: openRedis,
+  },
+  'redis+cluster': {
+    example: 'redis+cluster://node-1:6379,node-2:6379',
+    open: openRedis,
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {

@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { root } from '../docs/files.js';
+import { redisIsMissing } from '../support/redis-server.js';
 
 /** Whether the benches run and what they print. How fast anything is, no test asserts: that depends on the machine. */
 
@@ -11,10 +14,12 @@ const run = promisify(execFile);
 const main = path.join(root, 'bench/main.mjs');
 const minutesMs = 240_000;
 
-async function bench(...args: string[]): Promise<string> {
-  const { stdout } = await run(process.execPath, [main, 'sqlite', '--quick', ...args], { cwd: root, timeout: minutesMs });
+async function quick(suite: string, ...args: string[]): Promise<string> {
+  const { stdout } = await run(process.execPath, [main, suite, '--quick', ...args], { cwd: root, timeout: minutesMs });
   return stdout;
 }
+
+const bench = (...args: string[]) => quick('sqlite', ...args);
 
 interface Result {
   readonly quick: boolean;
@@ -24,6 +29,8 @@ interface Result {
 
 interface Row {
   readonly contender: string;
+  /** Why it has no figures. */
+  readonly out?: string;
   readonly pairsPerSecond?: number;
   readonly waitMs?: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly cpuShare?: number;
@@ -67,6 +74,72 @@ describe('npm run bench', () => {
     await expect(bench('--only', 'nosuch')).rejects.toMatchObject({ code: 2 });
   });
 });
+
+const redisContenders = [
+  'raw',
+  'holdfast-ioredis',
+  'holdfast-node-redis',
+  'redlock',
+  'sesamecare-redlock',
+  'redis-semaphore',
+  'redlock-universal',
+  'verrou',
+  'simple-redis-mutex',
+  'node-redisson',
+];
+
+/** Others may fail, and are shown with the reason: what they do is not ours to assert. */
+const mustNotFail = /^(?:raw$|holdfast-)/;
+
+describe.skipIf(redisIsMissing)('npm run bench -- redis', () => {
+  it(
+    'measures every contender, or says why not',
+    async () => {
+      const [result] = JSON.parse(await quick('redis', '--json', '--only', 'solo,held')) as [Result];
+      expect(result.measured.map(({ work }) => work.key)).toEqual(['solo', 'held']);
+      for (const { work, rows } of result.measured) {
+        expect(rows.map(({ contender }) => contender)).toEqual(redisContenders);
+        for (const row of rows) {
+          const shape =
+            row.out === undefined || mustNotFail.test(row.contender) ? redisShapeOf(work.key) : { out: expect.any(String) };
+          expect(row, `${work.key} of ${row.contender}`).toMatchObject(shape);
+        }
+      }
+      expect(result.targets.map(({ says }) => says.split(':')[0])).toEqual(['solo', 'held', 'held', 'held']);
+    },
+    minutesMs,
+  );
+
+  it(
+    'puts its tables and its chart into a page, and leaves the rest of the page alone',
+    async () => {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-bench-page-'));
+      try {
+        const page = path.join(folder, 'page.md');
+        copyFileSync(path.join(root, 'docs/benchmarks.md'), page);
+        const [head, , tail] = parts(page);
+        await quick('redis', '--into', page, '--only', 'xproc', '--with', 'raw,holdfast-ioredis,holdfast-node-redis');
+        const [newHead, tables, newTail] = parts(page);
+        expect([newHead, newTail]).toEqual([head, tail]);
+        expect(tables).toMatch(/^\| Holdfast, node-redis +\| +[\d,]+ \|/m);
+        expect(readFileSync(path.join(folder, 'page-redis.svg'), 'utf8')).toMatch(/^<svg .*Holdfast, ioredis.*<\/svg>\n$/s);
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+    minutesMs,
+  );
+});
+
+/** A page before, within and after the section of the suite. */
+function parts(page: string): readonly string[] {
+  return readFileSync(page, 'utf8').split(/(?<=<!-- bench redis: begin -->)|(?=<!-- bench redis: end -->)/);
+}
+
+function redisShapeOf(work: string): object {
+  const figure = expect.any(Number);
+  return work === 'held' ? { ...shapeOf(work), serverUsPerLeaseSecond: figure, serverShare: figure } : shapeOf(work);
+}
 
 function shapeOf(work: string): object {
   const figure = expect.any(Number);

@@ -63,7 +63,8 @@ describe('a Redis URL', () => {
 
 describe('options', () => {
   it('have defaults', () => {
-    expect(parseOptions()).toEqual({ prefix: 'holdfast:', commandTimeoutMs: 2_000, fenceRetentionMs: 2 * limits.ttlMsMax });
+    const fenceRetentionMs = 2 * limits.ttlMsMax;
+    expect(parseOptions()).toEqual({ prefix: 'holdfast:', commandTimeoutMs: 2_000, fenceRetentionMs, replicas: 0 });
   });
 
   it.each([
@@ -72,6 +73,9 @@ describe('options', () => {
     { commandTimeoutMs: 0 },
     { commandTimeoutMs: 1.5 },
     { prefix: 'a{b}' },
+    { replicas: -1 },
+    { replicas: 1.5 },
+    { replicas: 65 },
   ])('%j is refused', (options) => {
     expect(() => parseOptions(options)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
   });

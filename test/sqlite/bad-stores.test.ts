@@ -4,11 +4,11 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BackendCorruptError, BackendUnavailableError, ClosedError, NotSupportedError } from '../../src/core/errors.js';
+import { Processes, works } from '../support/processes.js';
 import { ask, errorOf, Folder, grantOf, recordsOf } from './support/folder.js';
-import { Processes, works } from './support/processes.js';
 
 const folder = new Folder();
-const processes = new Processes();
+const processes = new Processes(['core', 'backends/sqlite'], new URL('support/worker.mjs', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
 

@@ -3,11 +3,11 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Holdfast } from '../../src/core/holdfast.js';
+import { Processes, works } from '../support/processes.js';
 import { ask, Folder, grantOf, recordsOf } from './support/folder.js';
-import { Processes, works } from './support/processes.js';
 
 const folder = new Folder();
-const processes = new Processes();
+const processes = new Processes(['core', 'backends/sqlite'], new URL('support/worker.mjs', import.meta.url));
 
 /** How long it takes until somebody who waits has the lock. */
 async function takeover(locks: Holdfast, end: () => void): Promise<number> {

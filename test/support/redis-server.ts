@@ -7,17 +7,32 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const program = process.env['HOLDFAST_REDIS_SERVER'] ?? 'redis-server';
+const redisProgram = process.env['HOLDFAST_REDIS_SERVER'] ?? 'redis-server';
 
 /** A missing server is a loud skip on a developer's machine, and a failure in CI. */
-export const redisIsMissing = ((): boolean => {
+export function isMissing(program: string, fix: string): boolean {
   if (spawnSync(program, ['--version']).status === 0) return false;
-  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed: apt-get install redis-server`);
-  console.warn(`SKIPPED: ${program} is not installed (apt-get install redis-server)`);
+  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed: ${fix}`);
+  console.warn(`SKIPPED: ${program} is not installed (${fix})`);
   return true;
-})();
+}
 
-async function freePort(): Promise<number> {
+export const redisIsMissing = isMissing(redisProgram, 'apt-get install redis-server');
+
+/** What is started: a program, and what it is told of its port and folder, after which the caller's arguments follow. */
+export interface Kind {
+  readonly program: string;
+  readonly args: (port: number, folder: string) => readonly string[];
+}
+
+const redisKind: Kind = { program: redisProgram, args: serverArgs };
+
+/** Those of a server without persistence. */
+export function serverArgs(port: number, folder: string): readonly string[] {
+  return ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
+}
+
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as net.AddressInfo;
@@ -28,24 +43,33 @@ async function freePort(): Promise<number> {
 
 const startMsMax = 10_000;
 
+/** Sentinels have no QUIT. */
+const noQuit = /-ERR unknown command 'QUIT'[^\r]*\r\n$/;
+
 /** A real server on a free loopback port, in a folder of its own, without persistence unless asked for. */
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;
+  readonly #program: string;
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(port: number, folder: string, args: readonly string[]) {
+  private constructor(port: number, folder: string, kind: Kind, args: readonly string[]) {
     this.port = port;
     this.#folder = folder;
-    this.#args = args;
+    this.#program = kind.program;
+    this.#args = [...kind.args(port, folder), ...args];
   }
 
-  static async start(...args: readonly string[]): Promise<RedisServer> {
+  static start(...args: readonly string[]): Promise<RedisServer> {
+    return RedisServer.launch(redisKind, ...args);
+  }
+
+  static async launch(kind: Kind, ...args: readonly string[]): Promise<RedisServer> {
     // Another process may take the port between its choice and its use.
     for (let tries = 1; ; tries++) {
       const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-redis-'));
-      const server = new RedisServer(await freePort(), folder, args);
+      const server = new RedisServer(await freePort(), folder, kind, args);
       try {
         await server.boot();
         return server;
@@ -66,8 +90,8 @@ export class RedisServer {
 
   /** Starts it, again after it was killed: same port, same folder. */
   async boot(): Promise<void> {
-    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', '', '--appendonly', 'no'];
-    const child = spawn(program, [...fixed, ...this.#args], { stdio: 'ignore' });
+    const program = this.#program;
+    const child = spawn(program, this.#args, { stdio: 'ignore' });
     this.#child = child;
     process.once('exit', this.#killNow);
     for (const endMs = performance.now() + startMsMax; ; await sleep(10)) {
@@ -107,8 +131,11 @@ export class RedisServer {
       // Ends with the reply to QUIT, however long the one before is.
       socket.write('*1\r\n$4\r\nQUIT\r\n');
       let reply = '';
-      for await (const chunk of socket) reply += String(chunk);
-      return reply.replace(/\+OK\r\n$/, '');
+      for await (const chunk of socket) {
+        reply += String(chunk);
+        if (noQuit.test(reply)) break;
+      }
+      return reply.replace(noQuit, '').replace(/\+OK\r\n$/, '');
     } finally {
       socket.destroy();
     }

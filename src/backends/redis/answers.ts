@@ -1,15 +1,16 @@
 import type { Ask, Grant, Refusal, Release, Revocation } from '../../core/backend.js';
 import type { LockName } from '../../core/name.js';
 import type { Reply } from './driver.js';
-import { list, number, text } from './replies.js';
+import { list, misdelivered, number, text } from './replies.js';
 import { holderRecord } from './values.js';
 
 // What the scripts answer, in the words of the contract. Their replies are described at the top of each.
 
 export function answerOf(reply: Reply, ask: Ask, key: string): Grant | Refusal {
-  if (typeof reply === 'string') return grantFrom(BigInt(reply), ask);
+  if (typeof reply === 'string') return grantUpTo(reply, ask);
   const [yes, second, third, retry, now, holders] = list(reply);
-  if (number(yes) === 1) return grantOf(second, third, ask);
+  if (number(yes) === 1) return grantOf(second, third, retry, ask);
+  if (number(yes) !== 0 || !Array.isArray(holders)) throw misdelivered();
   const retryInMs = number(retry);
   const place = { name: ask.name.text, key, nowMs: number(now) };
   return {
@@ -21,24 +22,40 @@ export function answerOf(reply: Reply, ask: Ask, key: string): Grant | Refusal {
   };
 }
 
-function grantFrom(first: bigint, { fences, ttlMs }: Ask): Grant {
-  return { outcome: 'granted', fences: { first, last: first + BigInt(fences) - 1n }, ttlMs };
+/** Of the reply to an ask. */
+export function saysGranted(reply: Reply): boolean {
+  return typeof reply === 'string' || number(list(reply)[0]) === 1;
 }
 
-function grantOf(first: Reply | undefined, last: Reply | undefined, ask: Ask): Grant {
+/** Of the reply to a revocation with an heir. */
+export function saysInherited(reply: Reply): boolean {
+  return list(reply)[2] !== undefined;
+}
+
+function grantUpTo(reply: string, { owner, fences, ttlMs }: Ask): Grant {
+  const [last = '', to] = reply.split(' ');
+  if (to !== owner) throw misdelivered();
+  return { outcome: 'granted', fences: { first: BigInt(last) - BigInt(fences) + 1n, last: BigInt(last) }, ttlMs };
+}
+
+function grantOf(first: Reply | undefined, last: Reply | undefined, to: Reply | undefined, ask: Ask): Grant {
+  if (to !== ask.owner) throw misdelivered();
   return { outcome: 'granted', fences: { first: BigInt(text(first)), last: BigInt(text(last)) }, ttlMs: ask.ttlMs };
 }
 
 export function releaseOf(reply: Reply): Release {
   const code = number(reply);
   if (code === 1) return 'released';
-  return code === 0 ? 'absent' : 'not-owner';
+  if (code === 2) return 'not-owner';
+  if (reply === null || code !== 0) throw misdelivered();
+  return 'absent';
 }
 
 export function revocationOf(reply: Reply, name: LockName, key: string, heir: Ask | undefined): Revocation {
-  const [now, ended, first, last] = list(reply);
+  const [now, ended, first, last, to] = list(reply);
+  if (!Array.isArray(ended)) throw misdelivered();
   const place = { name: name.text, key, nowMs: number(now) };
   const records = list(ended).map((holder) => holderRecord(holder, place));
   if (heir === undefined || first === undefined) return { ended: records };
-  return { ended: records, grant: grantOf(first, last, heir) };
+  return { ended: records, grant: grantOf(first, last, to, heir) };
 }

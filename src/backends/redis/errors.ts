@@ -21,16 +21,17 @@ export type Verdict =
 
 /** First words of the server's errors that pass: a failover, a restart, a slot on its way, another script, a full memory. */
 const passing = /^(?:READONLY|LOADING|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|OOM|UNKILLABLE)\b/;
-const slotOnItsWay = /Script attempted to access a non local key/;
+const slotOnItsWay = /Script attempted to access a non local key|^Too many Cluster redirections$/;
 
 /** The client knows that it has not sent it. Neither library has codes for that. */
 const notSent =
-  /^(?:Stream isn't writeable and enableOfflineQueue options is false|The client is (?:closed|offline)|Redis is already connecting)/;
+  /^(?:Stream isn't writeable and enableOfflineQueue options is false|The client is (?:closed|offline)|Redis is already connecting|None of startup nodes|Cluster isn't ready)/;
 
 const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/^(?:WRONGPASS|NOAUTH|ERR invalid password|ERR AUTH)/, 'give the client the right username and password'],
   [
-    /^NOPERM/,
+    // The same from within a script: in the words of Redis 7.0, and in those of 7.2 and Valkey.
+    /^(?:NOPERM|ERR The user executing the script can't|ERR ACL failure in script)/,
     'allow this user what Holdfast needs: ACL SETUSER … ~PREFIX* ~{PREFIX* &PREFIX* +@read +@write +@scripting +@pubsub +time',
   ],
   [/^ERR unknown command/, 'Holdfast needs EVALSHA, EVAL and PUBLISH: allow them on this server, or use another one'],
@@ -57,9 +58,9 @@ export function verdictOf(error: unknown): Verdict {
   return error instanceof NotConnectedError ? 'refused' : 'unknown';
 }
 
-/** ioredis prefixes what the server answers to the first command of a connection. */
+/** ioredis prefixes what the server answers to the first command of a connection, and last of all. */
 function saidBy(error: unknown): string {
-  return messageOf(error).replace(/^Ready check failed: /, '');
+  return messageOf(error).replace(/^(?:Ready check failed: |Too many Cluster redirections\. Last error: (?:\w*Error: )?)/, '');
 }
 
 function isLasting(said: string): boolean {

@@ -17,11 +17,12 @@ import { callTimeoutMs } from '../../core/calls.js';
 import { ClosedError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
-import { answerOf, releaseOf, revocationOf } from './answers.js';
-import { Calls } from './calls.js';
+import { answerOf, releaseOf, revocationOf, saysGranted, saysInherited } from './answers.js';
+import { Commands } from './commands.js';
 import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
+import { Granting } from './granting.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { parseOptions, type RedisOptions, type Settings } from './options.js';
@@ -34,6 +35,7 @@ import { revokeScript } from './scripts/revoke.js';
 import { restOf } from './values.js';
 import { Wakes } from './wakes.js';
 
+export { type RedisRecords, type RedisRecordsOptions, redisRecords } from './records.js';
 export type { RedisClient, RedisOptions };
 
 const traits: Traits = {
@@ -60,12 +62,14 @@ export function redis(client: RedisClient, options?: RedisOptions): Backend {
 }
 
 /**
- * `redis://user:password@host:6379/0`, `rediss://…` with TLS. Connects with `ioredis` or `redis`, whichever is installed.
+ * `redis://user:password@host:6379/0`, `rediss://…` with TLS, `redis+sentinel://host:26379,host:26379/master`,
+ * `redis+cluster://host:6379,host:6379`.
  *
+ * @param library which client to connect with; by default `ioredis` or `redis`, whichever is installed
  * @throws InvalidArgumentError, NotSupportedError
  */
-export async function redisFromUrl(url: string): Promise<Backend> {
-  const { driver, options } = await openUrl(url);
+export async function redisFromUrl(url: string, library?: 'ioredis' | 'redis'): Promise<Backend> {
+  const { driver, options } = await openUrl(url, library);
   return new RedisBackend(driver, parseOptions(options));
 }
 
@@ -74,7 +78,8 @@ class RedisBackend implements Backend {
   readonly traits = traits;
   readonly #settings: Settings;
   readonly #driver: Driver;
-  readonly #calls: Calls;
+  readonly #commands: Commands;
+  readonly #granting: Granting;
   readonly #keys: Keys;
   readonly #wakes: Wakes;
   readonly #retention: string;
@@ -83,7 +88,8 @@ class RedisBackend implements Backend {
   constructor(driver: Driver, settings: Settings) {
     this.#driver = driver;
     this.#settings = settings;
-    this.#calls = new Calls(driver);
+    this.#commands = new Commands(driver);
+    this.#granting = new Granting(driver, this.#commands, settings.replicas);
     this.#keys = new Keys(settings.prefix);
     this.#wakes = new Wakes(driver, settings.prefix);
     this.#retention = String(settings.fenceRetentionMs);
@@ -94,22 +100,22 @@ class RedisBackend implements Backend {
     const { owner, mode, fences, enqueue } = ask;
     const how = `${mode === 'shared' ? 's' : 'x'}${fences} ${enqueue ? 'q' : '-'} ${this.#wakes.channel}`;
     const args = [owner, ttlOf(ask), restOf(ask), this.#retention, how];
-    const reply = await this.#calls.eval(acquireScript, [key], args, this.#timeoutMs(ask.ttlMs));
+    const reply = await this.#granting.eval(acquireScript, key, args, this.#timeoutMs(ask.ttlMs), ask, saysGranted);
     return answerOf(reply, ask, key);
   }
 
   async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
     if (this.#closed) throw closed();
-    return renewAll(this.#calls, this.#keys, holds, this.#settings.commandTimeoutMs);
+    return renewAll(this.#commands, this.#keys, holds, this.#settings.commandTimeoutMs);
   }
 
   async release(held: Held): Promise<Release> {
     const key = this.#keys.of(held.name);
-    return releaseOf(await this.#calls.eval(releaseScript, [key], [held.owner, held.mode], this.#timeoutMs(held.ttlMs)));
+    return releaseOf(await this.#commands.eval(releaseScript, [key], [held.owner, held.mode], this.#timeoutMs(held.ttlMs)));
   }
 
   async abandon(ask: Ask): Promise<void> {
-    await this.#calls.eval(abandonScript, [this.#keys.of(ask.name)], [ask.owner], this.#timeoutMs(ask.ttlMs));
+    await this.#commands.eval(abandonScript, [this.#keys.of(ask.name)], [ask.owner], this.#timeoutMs(ask.ttlMs));
   }
 
   watch(name: LockName, wake: () => void): Stop {
@@ -117,7 +123,7 @@ class RedisBackend implements Backend {
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {
-    return records(this.#calls, this.#keys, prefix, this.#settings.commandTimeoutMs);
+    return records(this.#commands, this.#keys, prefix, this.#settings.commandTimeoutMs);
   }
 
   async revoke(name: LockName, { heir, kind, reason }: Revoker): Promise<Revocation> {
@@ -127,7 +133,8 @@ class RedisBackend implements Backend {
     const args =
       heir === undefined ? [why] : [why, heir.owner, heir.mode, ttlOf(heir), String(heir.fences), restOf(heir), this.#retention];
     const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
-    return revocationOf(await this.#calls.eval(revokeScript, [key], args, timeoutMs), name, key, heir);
+    const reply = await this.#granting.eval(revokeScript, key, args, timeoutMs, heir, saysInherited);
+    return revocationOf(reply, name, key, heir);
   }
 
   async probe(): Promise<readonly Finding[]> {
@@ -138,7 +145,8 @@ class RedisBackend implements Backend {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#calls.close();
+    this.#commands.close();
+    this.#granting.close();
     this.#wakes.close();
     this.#driver.close();
   }

@@ -38,6 +38,11 @@ export class Keys {
   }
 }
 
+/** The key of one of a lock's siblings, as the scripts make it. */
+export function siblingOf(lock: string, name: string): string {
+  return `{${lock}}:${name}`;
+}
+
 const prefixBytesMax = 256;
 
 /** @throws InvalidArgumentError */

@@ -1,6 +1,6 @@
 import type { LockRecord } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
-import type { Calls } from './calls.js';
+import type { Commands } from './commands.js';
 import type { Reply } from './driver.js';
 import { Keys } from './keys.js';
 import { list, number, text } from './replies.js';
@@ -14,17 +14,17 @@ const namesAtOnce = 50;
  * Everybody below a prefix, name by name, each as of one moment. Walks the keyspace with SCAN, which holds nobody up,
  * once for locks and once for names that only have waiters.
  */
-export async function* records(calls: Calls, keys: Keys, prefix: string, timeoutMs: number): AsyncGenerator<LockRecord> {
+export async function* records(commands: Commands, keys: Keys, prefix: string, timeoutMs: number): AsyncGenerator<LockRecord> {
   const seen = new Set<string>();
   const { locks, waited } = keys.patterns(prefix);
   for (const pattern of [locks, waited]) {
-    for await (const found of calls.scan(pattern, timeoutMs)) {
+    for await (const found of commands.scan(pattern, timeoutMs)) {
       const fresh = found.map((key) => (pattern === waited ? Keys.lockOf(key) : key)).filter((key) => !seen.has(key));
       const wanted = [...new Set(fresh)].filter((key) => keys.nameOf(key).startsWith(prefix));
       for (const key of wanted) seen.add(key);
       for (let i = 0; i < wanted.length; i += namesAtOnce) {
         const portion = wanted.slice(i, i + namesAtOnce);
-        const replies = await Promise.all(portion.map((key) => calls.eval(listScript, [key], [], timeoutMs)));
+        const replies = await Promise.all(portion.map((key) => commands.eval(listScript, [key], [], timeoutMs)));
         for (const [n, key] of portion.entries()) yield* recordsOf(replies[n] ?? null, key, keys, prefix);
       }
     }

@@ -1,3 +1,4 @@
+import { OutcomeUnknownError } from '../../core/errors.js';
 import type { Reply } from './driver.js';
 
 // Clients differ in what they make of a reply (numbers as text, text as buffers): read what is meant.
@@ -12,4 +13,15 @@ export function number(reply: Reply | undefined): number {
 
 export function list(reply: Reply | undefined): readonly Reply[] {
   return Array.isArray(reply) ? (reply as readonly Reply[]) : [];
+}
+
+/**
+ * For a reply that belongs to another command. A client that counts its commands wrongly hands over such replies from then on:
+ * node-redis 5 does when a connection is reset in the moment in which it writes. A grant therefore names its owner, and so
+ * does a renewal: nobody takes another's for its own.
+ */
+export function misdelivered(): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    'the Redis client handed over the reply of another command: use ioredis, or version 6.2 or later of the package redis',
+  );
 }

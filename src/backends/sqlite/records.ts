@@ -1,3 +1,4 @@
+import { decodeName, encodeName } from '../../core/name.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
 import type { Database } from './database.js';
 import type { Row } from './driver.js';
@@ -53,21 +54,22 @@ export function sqliteRecords(options?: string | SqliteOptions): SqliteRecords {
 
 function find(db: Database, key: string): StoredRecord | undefined {
   const now = Date.now();
-  const row = db.get(select, { key, now });
+  const row = db.get(select, { key: encodeName(key), now });
   return row === undefined ? undefined : parse(row, now);
 }
 
 function write(db: Database, key: string, value: string, ttlMs: number | undefined): RecordWrite {
   const now = Date.now();
   db.run(nextVersion, { wall: now * 1_000 });
-  db.run(upsert, { key, value, expires: ttlMs === undefined ? null : now + ttlMs });
+  // A driver may end a text at its first NUL: two keys would then be one.
+  db.run(upsert, { key: encodeName(key), value: encodeName(value), expires: ttlMs === undefined ? null : now + ttlMs });
   return { written: true, record: find(db, key) };
 }
 
 function parse(row: Row, now: number): StoredRecord {
   return {
-    key: String(row['key']),
-    value: String(row['value']),
+    key: decodeName(String(row['key'])),
+    value: decodeName(String(row['value'])),
     version: String(row['version']),
     storeTimeMs: now,
     expiresAtMs: typeof row['expires'] === 'number' ? row['expires'] : undefined,

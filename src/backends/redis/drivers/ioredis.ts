@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers';
 import type { Stop } from '../../../core/backend.js';
 import { InvalidArgumentError } from '../../../core/errors.js';
-import { type Driver, NotConnectedError, type Reply } from '../driver.js';
+import { type Driver, NotConnectedError, type OwnConnection, type Reply } from '../driver.js';
+import { ownConnections } from './own-connections.js';
 
 /** The subset of ioredis (5.4 and later, 6) that is used. */
 export interface IoredisClient {
@@ -15,7 +16,7 @@ export interface IoredisClient {
   disconnect(): void;
 }
 
-interface Subscriber extends IoredisClient {
+export interface IoredisSubscriber extends IoredisClient {
   subscribe(channel: string): Promise<unknown>;
 }
 
@@ -23,16 +24,12 @@ interface Subscriber extends IoredisClient {
 const subscribeAgainMs = 1_000;
 const reconnectMsMax = 1_000;
 
-const reconnecting = { retryStrategy: (times: number) => Math.min(times * 50, reconnectMsMax) };
+const pauseMs = (tries: number) => Math.min(tries * 50, reconnectMsMax);
+export const reconnecting = { retryStrategy: pauseMs, sentinelRetryStrategy: pauseMs };
 
 /** @throws InvalidArgumentError if the client would change our keys */
 export function ioredisDriver(client: IoredisClient): Driver {
-  const { keyPrefix } = client.options as { readonly keyPrefix?: unknown };
-  if (keyPrefix !== undefined && keyPrefix !== null && String(keyPrefix) !== '') {
-    throw new InvalidArgumentError(
-      'the ioredis client has a keyPrefix, which scripts and channels do not see: make one without it, and give the prefix to redis(client, { prefix })',
-    );
-  }
+  refuseKeyPrefix(client.options);
   const send = (args: readonly string[]) => {
     // Else it could not be told from a connection that was lost with the command on it.
     if (client.status === 'end') return Promise.reject(new NotConnectedError('the client is closed: close it after Holdfast'));
@@ -40,16 +37,56 @@ export function ioredisDriver(client: IoredisClient): Driver {
   };
   return {
     library: 'ioredis',
+    cluster: false,
     command: (_key, args) => send(args),
     owners: () => [send],
     subscribe: (channel, message, active) => subscribe(client, channel, message, active),
+    ownConnections: () => {
+      const server = { address: '', connect: () => connectOwn(client) };
+      return ownConnections(
+        () => server,
+        () => [''],
+        () => {},
+      );
+    },
     close: () => {},
   };
 }
 
+/** A connection that fails with what was sent on it. */
+export function connectOwn(client: IoredisClient): OwnConnection {
+  const never = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 };
+  const connection = client.duplicate({ ...reconnecting, ...never, lazyConnect: false, enableAutoPipelining: false });
+  let epoch = 0;
+  connection.on('error', () => {});
+  connection.on('ready', () => {
+    epoch += 1;
+  });
+  return {
+    get epoch() {
+      return epoch;
+    },
+    send(args) {
+      if (connection.status !== 'ready') return Promise.reject(new NotConnectedError('not connected yet'));
+      return connection.call(...(args as [string, ...string[]])) as Promise<Reply>;
+    },
+    close: () => connection.disconnect(),
+  };
+}
+
+/** @throws InvalidArgumentError */
+export function refuseKeyPrefix(options: object): void {
+  const { keyPrefix } = options as { readonly keyPrefix?: unknown };
+  if (keyPrefix !== undefined && keyPrefix !== null && String(keyPrefix) !== '') {
+    throw new InvalidArgumentError(
+      'the ioredis client has a keyPrefix, which scripts and channels do not see: make one without it, and give the prefix to redis(client, { prefix })',
+    );
+  }
+}
+
 function subscribe(client: IoredisClient, channel: string, message: (text: string) => void, active: () => void): Stop {
   const override = { ...reconnecting, lazyConnect: false, autoResubscribe: false, enableOfflineQueue: true };
-  const connection = client.duplicate(override) as Subscriber;
+  const connection = client.duplicate(override) as IoredisSubscriber;
   let stopped = false;
   const begin = () => {
     if (stopped) return;
@@ -64,26 +101,3 @@ function subscribe(client: IoredisClient, channel: string, message: (text: strin
     connection.disconnect();
   };
 }
-
-/** A client of our own: fails at once where it is not connected, and says why. */
-export function ownIoredisDriver(client: IoredisClient): Driver {
-  let trouble: Error | undefined;
-  let lasting = false;
-  client.on('error', (error: Error) => {
-    trouble = error;
-    // ioredis goes on with database 0 where there is no such database.
-    lasting ||= /^ERR (?:DB index|SELECT)/.test(error.message);
-  });
-  const driver = ioredisDriver(client);
-  return {
-    ...driver,
-    command(key, args) {
-      if (client.status === 'ready' && !lasting) return driver.command(key, args);
-      return Promise.reject(new NotConnectedError(trouble?.message ?? 'not connected yet', { cause: trouble }));
-    },
-    close: () => client.disconnect(),
-  };
-}
-
-/** How such a client is to be made: what cannot be sent at once is our business, not a queue's. */
-export const ownIoredisOptions = { ...reconnecting, maxRetriesPerRequest: null, lazyConnect: false } as const;

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers';
 import type { Stop } from '../../../core/backend.js';
-import { type Driver, NotConnectedError, type Reply } from '../driver.js';
+import { type Driver, NotConnectedError, type OwnConnection, type Reply } from '../driver.js';
+import { ownConnections } from './own-connections.js';
 
 /** The subset of node-redis (the package `redis`, 5 and 6) that is used. */
 export interface NodeRedisClient {
@@ -14,32 +15,65 @@ export interface NodeRedisClient {
   destroy(): void;
 }
 
-interface Subscriber extends NodeRedisClient {
+export interface NodeRedisSubscriber extends NodeRedisClient {
   readonly options?: { readonly socket?: object };
   subscribe(channel: string, listener: (text: string) => void): Promise<unknown>;
 }
 
-const subscribeAgainMs = 1_000;
+export const subscribeAgainMs = 1_000;
 const reconnectMsMax = 1_000;
 
-const reconnectStrategy = (retries: number) => Math.min((retries + 1) * 50, reconnectMsMax);
+export const reconnectStrategy = (retries: number) => Math.min((retries + 1) * 50, reconnectMsMax);
 
 /** Replies as text and numbers, whatever mapping the client has for its own commands. */
-const plainReplies = { typeMapping: {} };
+export const plainReplies = { typeMapping: {} };
 
 export function nodeRedisDriver(client: NodeRedisClient): Driver {
   const send = (args: readonly string[]) => client.sendCommand(args, plainReplies) as Promise<Reply>;
   return {
     library: 'node-redis',
+    cluster: false,
     command: (_key, args) => send(args),
     owners: () => [send],
-    subscribe: (channel, message, active) => subscribe(client as Subscriber, channel, message, active),
+    subscribe: (channel, message, active) => subscribe(client as NodeRedisSubscriber, channel, message, active),
+    ownConnections: () => {
+      const server = { address: '', connect: () => connectOwn(client) };
+      return ownConnections(
+        () => server,
+        () => [''],
+        () => {},
+      );
+    },
     close: () => {},
   };
 }
 
-function subscribe(client: Subscriber, channel: string, message: (text: string) => void, active: () => void): Stop {
-  const connection = client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy } }) as Subscriber;
+/** A connection that fails with what was sent on it. */
+export function connectOwn(client: NodeRedisClient): OwnConnection {
+  const socket = { ...(client as NodeRedisSubscriber).options?.socket, reconnectStrategy };
+  const connection = client.duplicate({ socket, disableOfflineQueue: true });
+  let epoch = 0;
+  connection.on('error', () => {});
+  connection.on('ready', () => {
+    epoch += 1;
+  });
+  connection.connect().catch(() => {});
+  return {
+    get epoch() {
+      return epoch;
+    },
+    send(args) {
+      if (!connection.isReady) return Promise.reject(new NotConnectedError('not connected yet'));
+      return connection.sendCommand(args, plainReplies) as Promise<Reply>;
+    },
+    close() {
+      if (connection.isOpen) connection.destroy();
+    },
+  };
+}
+
+function subscribe(client: NodeRedisSubscriber, channel: string, message: (text: string) => void, active: () => void): Stop {
+  const connection = client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy } }) as NodeRedisSubscriber;
   let stopped = false;
   let subscribed = false;
   const begin = () => {
@@ -61,26 +95,3 @@ function subscribe(client: Subscriber, channel: string, message: (text: string) 
     if (connection.isOpen) connection.destroy();
   };
 }
-
-/** A client of our own: fails at once where it is not connected, and says why. */
-export function ownNodeRedisDriver(client: NodeRedisClient): Driver {
-  let trouble: Error | undefined;
-  const note = (error: Error) => {
-    trouble = error;
-  };
-  client.on('error', note);
-  client.connect().catch(note);
-  const driver = nodeRedisDriver(client);
-  return {
-    ...driver,
-    command(key, args) {
-      if (client.isReady) return driver.command(key, args);
-      return Promise.reject(new NotConnectedError(trouble?.message ?? 'not connected yet', { cause: trouble }));
-    },
-    close: () => {
-      if (client.isOpen) client.destroy();
-    },
-  };
-}
-
-export const ownNodeRedisSocket = { reconnectStrategy } as const;

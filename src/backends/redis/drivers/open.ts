@@ -1,49 +1,35 @@
-import { NotSupportedError } from '../../../core/errors.js';
+import { InvalidArgumentError, NotSupportedError } from '../../../core/errors.js';
 import type { Driver } from '../driver.js';
 import type { RedisOptions } from '../options.js';
 import { parseUrl, type Target } from '../url.js';
-import { type IoredisClient, ownIoredisDriver, ownIoredisOptions } from './ioredis.js';
-import { type NodeRedisClient, ownNodeRedisDriver, ownNodeRedisSocket } from './node-redis.js';
+import { withIoredis } from './open-ioredis.js';
+import { withNodeRedis } from './open-node-redis.js';
+
+/** In the order in which they are tried. Undefined: not installed. */
+const libraries = { ioredis: withIoredis, redis: withNodeRedis } as const satisfies Record<
+  string,
+  (target: Target) => Promise<Driver | undefined>
+>;
 
 /**
- * A client of our own, of whichever library is installed.
+ * A client of our own, of the library asked for, or else of whichever is installed.
  *
  * @throws InvalidArgumentError, NotSupportedError
  */
-export async function openUrl(url: string): Promise<{ readonly driver: Driver; readonly options: RedisOptions }> {
+export async function openUrl(
+  url: string,
+  library?: keyof typeof libraries,
+): Promise<{ readonly driver: Driver; readonly options: RedisOptions }> {
   const target = parseUrl(url);
-  if (target.kind !== 'single')
-    throw new NotSupportedError(`URLs of the kind "${target.kind}" are not supported yet: use one server`);
-  const driver = (await withIoredis(target)) ?? (await withNodeRedis(target));
-  if (driver === undefined) {
-    throw new NotSupportedError('no Redis client is installed: run "npm install ioredis" (or "npm install redis")');
+  if (library !== undefined && !Object.hasOwn(libraries, library)) {
+    throw new InvalidArgumentError(`the library is "ioredis" or "redis", not ${JSON.stringify(library)}`);
   }
-  return { driver, options: target.options };
-}
-
-async function withIoredis({ addresses: [address], tls, username, password, database }: Target): Promise<Driver | undefined> {
-  const library = await ifInstalled(() => import('ioredis'));
-  if (library === undefined) return undefined;
-  const login = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
-  const secure = tls ? { tls: {} } : {};
-  const client = new library.Redis({ ...ownIoredisOptions, ...address, ...login, ...secure, db: database });
-  return ownIoredisDriver(client as IoredisClient);
-}
-
-async function withNodeRedis({ addresses: [address], tls, username, password, database }: Target): Promise<Driver | undefined> {
-  const library = await ifInstalled(() => import('redis'));
-  if (library === undefined) return undefined;
-  const login = { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
-  const socket = { ...ownNodeRedisSocket, ...address, ...(tls ? { tls: true as const } : {}) };
-  const client = library.createClient({ ...login, database, socket });
-  return ownNodeRedisDriver(client as unknown as NodeRedisClient);
-}
-
-async function ifInstalled<T>(load: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await load();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined;
-    throw error;
+  for (const open of library === undefined ? Object.values(libraries) : [libraries[library]]) {
+    const driver = await open(target);
+    if (driver !== undefined) return { driver, options: target.options };
   }
+  const wanted = library ?? 'ioredis';
+  throw new NotSupportedError(
+    `${library === undefined ? 'no Redis client is' : `"${library}" is not`} installed: run "npm install ${wanted}"`,
+  );
 }

@@ -25,10 +25,14 @@ export function merged(seen: readonly Seen[]): readonly Finding[] {
   }));
 }
 
-/** A bare `redis-cli` is meant for the server itself; one that names a host is not. */
+/** A bare `redis-cli` is meant for the server itself; one that names a host is not. What follows a semicolon is advice. */
 function fixOn(fix: string, on: readonly Facts[]): string {
-  if (!/^redis-cli (?!-)/.test(fix)) return fix;
-  return on.map((facts) => fix.replace(/\bredis-cli (?!-)/g, `redis-cli ${whereIs(facts)}`)).join(' && ');
+  const end = fix.includes(';') ? fix.indexOf(';') : fix.length;
+  const [command, rest] = [fix.slice(0, end), fix.slice(end)];
+  const at = (text: string, facts: Facts) => text.replace(/\bredis-cli (?!-)/g, `redis-cli ${whereIs(facts)}`);
+  const commands = command.startsWith('redis-cli') ? on.map((facts) => at(command, facts)).join(' && ') : command;
+  const [first] = on;
+  return first === undefined || on.length > 1 ? commands + rest : at(commands, first) + at(rest, first);
 }
 
 function whereIs({ host, port }: Facts): string {

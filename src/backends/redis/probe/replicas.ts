@@ -35,7 +35,7 @@ export function replicas(facts: Facts, asked: number): readonly Finding[] {
     });
   }
   const failsOver = (facts.sentinels ?? 0) > 0 || facts.nodes.length > 0;
-  if (failsOver && online > 0 && needed === 0) found.push(isolation);
+  if (failsOver && all.length > 0 && needed === 0) found.push(isolation);
   return found;
 }
 

@@ -11,13 +11,16 @@ export type Send = (args: readonly string[]) => Promise<Reply>;
 /** What is said to commands that the user may not run, or that a hosting provider has taken out. */
 const denial = /^(?:NOPERM|ERR unknown command)/i;
 
+/** A state that is not waited for: it is what other findings are about. */
+const unready = /^(?:READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|MOVED)\b/;
+
 const pauseMsMin = 10;
 const pauseMsMax = 250;
 
 /** One server, asked politely: what it does not permit is noted instead of thrown. */
 export class Server {
-  /** Commands that were not permitted, in the words that an ACL has for them: `config|get`. */
-  readonly denied = new Set<string>();
+  /** Commands that were not permitted, as an ACL names them (`config|get`), and what was said. */
+  readonly denied = new Map<string, string>();
   readonly #send: Send;
   readonly #calls = new Calls(systemPorts());
   readonly #timeoutMs: number;
@@ -41,12 +44,12 @@ export class Server {
         return await this.#calls.promise(leftMs, doing, () => this.#send(args));
       } catch (error) {
         if (denial.test(messageOf(error))) {
-          this.denied.add(aclNameOf(args));
+          this.denied.set(aclNameOf(args), messageOf(error));
           return undefined;
         }
         const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, Math.random());
         const isOver = error instanceof HoldfastError || performance.now() + pauseMs >= dueMs;
-        if (isOver || verdictOf(error) !== 'refused') throw fault(error, doing, false);
+        if (isOver || unready.test(messageOf(error)) || verdictOf(error) !== 'refused') throw fault(error, doing, false);
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
@@ -58,4 +61,9 @@ const families: ReadonlySet<string> = new Set(['ACL', 'CLUSTER', 'CONFIG', 'PUBS
 
 function aclNameOf([command = '', second = '']: readonly string[]): string {
   return (families.has(command) ? `${command}|${second}` : command).toLowerCase();
+}
+
+/** Whether the server takes no writes now, or is not the one to ask: other findings are about that. */
+export function isUnready(error: unknown): boolean {
+  return unready.test(messageOf(error instanceof HoldfastError ? error.cause : error));
 }

@@ -27,7 +27,7 @@ function single(facts: Facts): readonly Finding[] {
   if (info.get('role') === 'slave') return [];
   const replicas = Number(info.get('connected_slaves') ?? 0);
   if (sentinels !== undefined && sentinels > 0) return sentinel(facts, sentinels);
-  const what = `${productOf(facts)}, one server, ${replicas === 0 ? 'no replicas' : `${replicas} replicas`}, no Sentinel`;
+  const what = `${productOf(facts)}, one server, ${replicas === 0 ? 'no replicas' : `${replicas} ${replicas === 1 ? 'replica' : 'replicas'}`}, no Sentinel`;
   return [
     {
       severity: 'info',

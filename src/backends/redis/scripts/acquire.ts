@@ -13,14 +13,15 @@ export const acquireScript = script(
 -- KEYS  1 the lock
 -- ARGV  1 owner, 2 TTL in ms, 3 rest of the record, 4 how long the fence is kept, in ms,
 --       5 'x' or 's' (exclusive or shared), number of fences, ' q ' or ' - ' (takes a place or not), channel to wake it on
--- reply the first of the fences asked for; or, to an owner asking again: {1, first fence, last fence}
+-- reply '<last of the fences asked for> <owner>'; or, the long way and to an owner asking again: {1, first fence, last fence, owner}
 --       {0, 'held' | 'queued' | 'abandoned', places in front, ms until asking again may help or -1, now in ms, holders}
 local K, owner = KEYS[1], ARGV[1]
 local head = ${holdHead}
 local value = redis.pcall('GET', K)
 if type(value) == 'string' and string.sub(value, 1, #head) == head then
   redis.call('PEXPIRE', K, ARGV[2])
-  return {1, string.match(value, '^(%d+)","last":"(%d+)"', #head + 1)}
+  local first, last = string.match(value, '^(%d+)","last":"(%d+)"', #head + 1)
+  return {1, first, last, owner}
 end
 if not value and string.byte(ARGV[5]) == 120 and redis.call('EXISTS', '{' .. K .. '}:who', '{' .. K .. '}:ended') == 0 then
   local fenceKey = '{' .. K .. '}:fence'
@@ -35,8 +36,9 @@ if not value and string.byte(ARGV[5]) == 120 and redis.call('EXISTS', '{' .. K .
     local n = string.match(ARGV[5], '^x(%d+) ')
     if n ~= '1' then last = string.format('%.0f', first + n - 1) end
     redis.call('SET', K, head .. first .. '","last":"' .. last .. '","sinceMs":' .. string.sub(first, 1, 13) .. ARGV[3], 'PX', ARGV[2])
-    redis.call('SET', fenceKey, last .. ' ' .. owner, 'PX', ARGV[4])
-    return first
+    local past = last .. ' ' .. owner
+    redis.call('SET', fenceKey, past, 'PX', ARGV[4])
+    return past
   end
 end
 
@@ -54,7 +56,8 @@ local v = read()
 local reading = v == MARK and readers() or 0
 if shared and reading > 0 and call('ZSCORE', H, owner) then
   extendReader()
-  return {1, string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')}
+  local first, last = string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')
+  return {1, first, last, owner}
 end
 if isEnded(owner) or wasLast(owner) then return {0, 'abandoned', 0, -1, int(nowMs), {}} end
 
@@ -75,6 +78,12 @@ if call('EXISTS', W) == 1 then
 end
 if v == MARK and reading == 0 then
   -- Only kept for readers that may claim it.
+  call('DEL', K)
+  v = false
+end
+
+if isClaim(v) and call('PTTL', K) > CLAIM_MS then
+  -- The clock was set back: the window must not last as long as that.
   call('DEL', K)
   v = false
 end
@@ -116,7 +125,7 @@ if enqueue == 'q' then
   if at then claim, seen, w = place(owner) end
   -- A claim window that somebody else used counts for nothing.
   if claim > 0 and held then seen = 0 end
-  if not w or seen + ${Math.floor(limits.placeMs / 3)} <= nowMs then
+  if not w or seen > nowMs or seen + ${Math.floor(limits.placeMs / 3)} <= nowMs then
     if not at then
       local _, xAt = unpack(call('ZREVRANGE', Q, 0, 0, 'WITHSCORES'))
       local _, sAt = unpack(call('ZREVRANGE', S, 0, 0, 'WITHSCORES'))

@@ -123,7 +123,7 @@ local function grantShared(v)
   call('HSET', R, owner, record(first, last))
   extendReader()
   remember(last)
-  return {1, first, last}
+  return {1, first, last, owner}
 end
 
 local function grantExclusive()
@@ -131,7 +131,7 @@ local function grantExclusive()
   if not first then return last end
   call('SET', K, record(first, last), 'PX', int(ttl))
   remember(last)
-  return {1, first, last}
+  return {1, first, last, owner}
 end
 `;
 
@@ -162,13 +162,14 @@ end
 local function offer(o, claim, w)
   if claim > nowMs then return claim - nowMs end
   call('HSET', W, o, int(nowMs + CLAIM_MS) .. string.sub(w, string.find(w, ' ', 1, true), -1))
-  call('PUBLISH', string.match(w, '^%d+ %d+ %d+ (%S+) '), K)
+  -- A user that may not publish costs polls; half a release would cost the lock.
+  redis.pcall('PUBLISH', string.match(w, '^%d+ %d+ %d+ (%S+) '), K)
   return CLAIM_MS
 end
 
--- Forgotten, or its window has passed unused.
+-- Forgotten, or its window has passed unused. One that ends later than a window can was opened before the clock was set back.
 local function isOver(claim, seen)
-  return seen + PLACE_MS <= nowMs or (claim > 0 and claim <= nowMs)
+  return seen + PLACE_MS <= nowMs or (claim > 0 and (claim <= nowMs or claim > nowMs + CLAIM_MS))
 end
 
 -- Offers the lock to the readers in front of the first writer, at most so many at once: the others join when they ask.

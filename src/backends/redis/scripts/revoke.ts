@@ -8,7 +8,7 @@ export const revokeScript = script(
 -- KEYS  1 the lock
 -- ARGV  1 who ends it, as the holder is told; with an heir also: 2 owner, 3 its mode, 4 TTL in ms, 5 number of fences,
 --       6 rest of the record, 7 how long the fence is kept, in ms
--- reply {now in ms, holders that were ended, first fence, last fence}; no fences without a grant
+-- reply {now in ms, holders that were ended, first fence, last fence, heir}; nothing after the holders without a grant
 local K, why, owner = KEYS[1], ARGV[1], ARGV[2]
 local ttl, fences, rest, retention = tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0), ARGV[6], ARGV[7]
 ${siblings}
@@ -23,11 +23,13 @@ if owner then
   local head = ${holdHead}
   if v and string.sub(v, 1, #head) == head then
     call('PEXPIRE', K, int(ttl))
-    return {int(nowMs), {}, string.match(v, '^(%d+)","last":"(%d+)"', #head + 1)}
+    local first, last = string.match(v, '^(%d+)","last":"(%d+)"', #head + 1)
+    return {int(nowMs), {}, first, last, owner}
   end
   if reading > 0 and call('ZSCORE', H, owner) and ARGV[3] == 'shared' then
     extendReader()
-    return {int(nowMs), {}, string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')}
+    local first, last = string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')
+    return {int(nowMs), {}, first, last, owner}
   end
   if isEnded(owner) or wasLast(owner) then return {int(nowMs), {}} end
 end
@@ -48,6 +50,6 @@ drop(S, owner)
 call('DEL', K, H, R)
 local granted = ARGV[3] == 'shared' and grantShared(false) or grantExclusive()
 if granted.err then return granted end
-return {int(nowMs), ended, granted[2], granted[3]}
+return {int(nowMs), ended, granted[2], granted[3], owner}
 `,
 );

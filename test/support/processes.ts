@@ -6,34 +6,51 @@ import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Other processes that use the same file. They run what this test was written against, compiled on the spot. */
+/** Other processes that use the same store. They run what this test was written against, compiled on the spot. */
 export class Processes {
+  readonly #parts: readonly string[];
+  readonly #worker: URL;
   #build = '';
   #children: ChildProcess[] = [];
 
-  constructor() {
-    beforeAll(() => {
-      this.#build = mkdtempSync(path.join(tmpdir(), 'holdfast-build-'));
-      compile(this.#build);
-    });
+  /**
+   * @param parts folders of `src/` that they need
+   * @param worker what they run; it finds those folders in `./src/`
+   */
+  constructor(parts: readonly string[], worker: URL) {
+    this.#parts = parts;
+    this.#worker = worker;
     afterEach(() => {
       for (const child of this.#children) child.kill('SIGKILL');
       this.#children = [];
     });
-    afterAll(() => rmSync(this.#build, { recursive: true, force: true }));
+    afterAll(() => {
+      if (this.#build !== '') rmSync(this.#build, { recursive: true, force: true });
+    });
   }
 
   /** `command`: what to run `node` with, such as `unshare`. */
   start(words: readonly string[], command: readonly string[] = [], options: { uid?: number } = {}): Worker {
+    if (this.#build === '') this.#make();
     const script = path.join(this.#build, 'worker.mjs');
     const [program = '', ...args] = [...command, process.execPath, script, ...words];
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options });
     this.#children.push(child);
     return new Worker(child);
+  }
+
+  #make(): void {
+    this.#build = mkdtempSync(path.join(tmpdir(), 'holdfast-build-'));
+    for (const part of this.#parts) compile(path.join(root, 'src', part), path.join(this.#build, 'src', part));
+    writeFileSync(path.join(this.#build, 'package.json'), '{"type":"module"}');
+    writeFileSync(path.join(this.#build, 'worker.mjs'), readFileSync(this.#worker));
+    symlinkSync(path.join(root, 'node_modules'), path.join(this.#build, 'node_modules'));
+    // For children that run as another user.
+    chmodSync(this.#build, 0o755);
   }
 }
 
@@ -80,20 +97,13 @@ export function works(...command: string[]): boolean {
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
-function compile(folder: string): void {
-  for (const part of ['core', 'backends/sqlite']) {
-    const from = path.join(root, 'src', part);
-    const to = path.join(folder, 'src', part);
-    mkdirSync(to, { recursive: true });
-    for (const file of readdirSync(from).filter((name) => name.endsWith('.ts'))) {
-      const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
-      const { outputText } = ts.transpileModule(readFileSync(path.join(from, file), 'utf8'), { compilerOptions });
-      writeFileSync(path.join(to, file.replace(/\.ts$/, '.js')), outputText);
-    }
+function compile(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    if (entry.isDirectory()) compile(path.join(from, entry.name), path.join(to, entry.name));
+    if (!entry.name.endsWith('.ts')) continue;
+    const { outputText } = ts.transpileModule(readFileSync(path.join(from, entry.name), 'utf8'), { compilerOptions });
+    writeFileSync(path.join(to, entry.name.replace(/\.ts$/, '.js')), outputText);
   }
-  writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
-  writeFileSync(path.join(folder, 'worker.mjs'), readFileSync(new URL('worker.mjs', import.meta.url)));
-  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-  // For children that run as another user.
-  chmodSync(folder, 0o755);
 }

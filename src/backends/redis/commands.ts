@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers';
 import { backoffMs } from '../../core/backoff.js';
+import { Calls } from '../../core/calls.js';
+import { type Instant, systemPorts } from '../../core/clock.js';
 import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
-import { Deadlines } from './deadlines.js';
-import type { Driver, Reply } from './driver.js';
+import type { Driver, Reply, Send } from './driver.js';
 import { fault, verdictOf } from './errors.js';
+import { siblingOf } from './keys.js';
 import { list, text } from './replies.js';
 import type { Script } from './scripts/script.js';
 
@@ -14,32 +16,41 @@ const pauseMsMax = 250;
 /** How many keys the server looks at in one step: a few hundred microseconds of its time. */
 const scanCount = 1_000;
 
-type Send = () => Promise<Reply>;
-
 /** Calls to the server, each with a deadline of its own whatever the client library does, and retried within it. */
-export class Calls {
+export class Commands {
   readonly #driver: Driver;
-  readonly #deadlines = new Deadlines();
+  readonly #ports = systemPorts();
+  readonly #calls = new Calls(this.#ports);
   #closed = false;
 
   constructor(driver: Driver) {
     this.#driver = driver;
   }
 
-  /** @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError */
-  async eval(script: Script, keys: readonly string[], args: readonly string[], timeoutMs: number): Promise<Reply> {
-    const key = keys[0] ?? '';
+  /** Whether a script may have the locks of several names at once. In a Cluster hardly two of them share a slot. */
+  get manyKeys(): boolean {
+    return !this.#driver.cluster;
+  }
+
+  /**
+   * @param send by default on the client that all share
+   * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError
+   */
+  async eval(script: Script, locks: readonly string[], args: readonly string[], timeoutMs: number, send?: Send): Promise<Reply> {
+    const key = locks[0] ?? '';
+    const via: Send = send ?? ((words) => this.#driver.command(key, words));
+    const keys = this.#driver.cluster ? [key, ...script.siblings.map((name) => siblingOf(key, name))] : locks;
     const rest = [String(keys.length), ...keys, ...args];
     const known = ['EVALSHA', script.sha, ...rest];
-    const first = () => this.#driver.command(key, known);
+    const first = () => via(known);
     // With the text, so that it cannot be forgotten in between.
-    const whole = () => this.#driver.command(key, ['EVAL', script.lua, ...rest]);
+    const whole = () => via(['EVAL', script.lua, ...rest]);
     return this.#call(`running "${script.name}"`, timeoutMs, first, whole);
   }
 
   /** All keys of a pattern, in portions; some may come twice. */
   async *scan(pattern: string, timeoutMs: number): AsyncGenerator<readonly string[]> {
-    for (const send of this.#driver.owners()) {
+    for (const send of await this.#call('listing keys', timeoutMs, async () => this.#driver.owners())) {
       let cursor = '0';
       do {
         const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(scanCount)];
@@ -55,48 +66,35 @@ export class Calls {
     this.#closed = true;
   }
 
-  async #call(doing: string, timeoutMs: number, first: Send, whole: Send = first): Promise<Reply> {
+  async #call<T>(doing: string, timeoutMs: number, first: () => Promise<T>, whole: () => Promise<T> = first): Promise<T> {
     if (this.#closed) throw new ClosedError('this Redis backend is closed: make a new one');
-    const dueMs = performance.now() + timeoutMs;
+    const sentAt = this.#ports.now();
+    const dueMs = sentAt.monotonicMs + timeoutMs;
     let uncertain = false;
     let send = first;
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#once(send, dueMs, doing, timeoutMs);
+        return await this.#once(send, doing, sentAt, timeoutMs);
       } catch (error) {
         const verdict = verdictOf(error);
         if (verdict === 'no-script' && send !== whole) {
           send = whole;
           continue;
         }
+        if (error instanceof OutcomeUnknownError) this.#driver.suspect?.();
         uncertain ||= verdict === 'unknown';
-        const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, Math.random());
-        const isOver = this.#closed || performance.now() + pauseMs >= dueMs;
+        const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
+        const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
         if (verdict === 'permanent' || isOver) throw fault(error, doing, uncertain);
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
   }
 
-  #once(send: Send, dueMs: number, doing: string, timeoutMs: number): Promise<Reply> {
+  /** `sentAt`: of the first try. The deadline is that of all of them. */
+  #once<T>(send: () => Promise<T>, doing: string, sentAt: Instant, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#deadlines.set(dueMs, () => {
-        const silence = `Redis gave no answer within ${Math.round(timeoutMs)} ms while ${doing}: check that the server is reachable`;
-        reject(new OutcomeUnknownError(silence));
-      });
-      const failed = (error: unknown) => {
-        cancel();
-        reject(error);
-      };
-      try {
-        send().then((reply) => {
-          cancel();
-          resolve(reply);
-        }, failed);
-      } catch (error) {
-        // A library that throws instead of rejecting is treated alike.
-        failed(error);
-      }
+      this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, reject);
     });
   }
 }

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { InvalidArgumentError } from '../../core/errors.js';
+import { decodeName, encodeName, parseName } from '../../core/name.js';
+import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
+import { Commands } from './commands.js';
+import type { Reply } from './driver.js';
+import { driverOf, type RedisClient } from './drivers/shape.js';
+import { Keys, siblingOf } from './keys.js';
+import { parseOptions, type RedisOptions } from './options.js';
+import { list, number, text } from './replies.js';
+import { recordCasScript } from './scripts/record-cas.js';
+import { recordCreateScript } from './scripts/record-create.js';
+import { recordGetScript } from './scripts/record-get.js';
+import type { Script } from './scripts/script.js';
+
+export interface RedisRecords extends Records {
+  close(): Promise<void>;
+}
+
+export type RedisRecordsOptions = Pick<RedisOptions, 'prefix' | 'commandTimeoutMs'>;
+
+/** Three thousand years: more would not stay exact in the server's arithmetic. */
+const ttlMsMax = 1e14;
+
+/**
+ * Records with compare-and-set in Redis, on the same server as the locks or another. The store's time is the server's
+ * clock. A write whose reply was lost is sent again under the same id, and never told to be in conflict with itself.
+ *
+ * The client stays the application's. Methods throw InvalidArgumentError for a key of more than 512 bytes,
+ * BackendUnavailableError, OutcomeUnknownError, BackendCorruptError and, after `close`, ClosedError.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export function redisRecords(client: RedisClient, options?: RedisRecordsOptions): RedisRecords {
+  const { prefix, commandTimeoutMs } = parseOptions(options);
+  const driver = driverOf(client);
+  const commands = new Commands(driver);
+  const keys = new Keys(prefix);
+  const run = (script: Script, key: string, args: readonly string[]) =>
+    commands.eval(script, [siblingOf(keys.of(parseName(key)), 'record')], args, commandTimeoutMs);
+  const write = async (script: Script, key: string, value: string, ttlMs: number | undefined, ...rest: string[]) =>
+    writeOf(await run(script, key, [writeId(), encodeName(value), ttlText(ttlMs), ...rest]), key);
+  return {
+    get: async (key) => recordOf(list(await run(recordGetScript, key, [])), key),
+    create: (key, value, ttlMs) => write(recordCreateScript, key, value, ttlMs),
+    compareAndSet: (key, version, value, ttlMs) => write(recordCasScript, key, value, ttlMs, version),
+    async close() {
+      commands.close();
+      driver.close();
+    },
+  };
+}
+
+/** In hexadecimal: the scripts look for it with patterns, in which other characters have a meaning. */
+function writeId(): string {
+  return randomBytes(12).toString('hex');
+}
+
+function ttlText(ttlMs: number | undefined): string {
+  if (ttlMs === undefined) return '';
+  if (!(ttlMs > 0 && ttlMs <= ttlMsMax)) {
+    throw new InvalidArgumentError(
+      `the ttlMs of a record must be more than 0 and at most ${ttlMsMax}, or undefined, not ${ttlMs}`,
+    );
+  }
+  return String(Math.ceil(ttlMs));
+}
+
+function writeOf(reply: Reply, key: string): RecordWrite {
+  const [written, ...record] = list(reply);
+  return { written: number(written) === 1, record: recordOf(record, key) };
+}
+
+function recordOf([now, value, version, expires]: readonly Reply[], key: string): StoredRecord | undefined {
+  if (version === undefined) return undefined;
+  return {
+    key,
+    value: decodeName(text(value)),
+    version: text(version),
+    storeTimeMs: number(now),
+    expiresAtMs: text(expires) === '' ? undefined : number(expires),
+  };
+}

@@ -1,0 +1,14 @@
+import { record } from './record-common.js';
+import { script } from './script.js';
+
+export const recordGetScript = script(
+  'record-get',
+  `
+-- Reads a record. Changes nothing.
+-- KEYS  1 the record
+-- reply {now in ms, value, version, expires in epoch ms or ''}; only the time if there is none
+${record}
+return {standing()}
+`,
+  [],
+);

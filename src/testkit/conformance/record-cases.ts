@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
+import { sleep } from './helpers.js';
+
+export interface RecordScene {
+  readonly records: Records;
+  /** Another client of the same store. */
+  open(): Promise<Records>;
+}
+
+/** Long enough to be seen before it is over, on a machine that is busy. */
+const shortTtlMs = 300;
+
+const clientCount = 4;
+const writesEach = 15;
+
+export const recordDefinitions: Readonly<Record<string, (scene: RecordScene) => Promise<void>>> = {
+  async 'none-is-undefined'({ records }) {
+    const key = randomUUID();
+    assert.equal(await records.get(key), undefined);
+    assert.deepEqual(await records.compareAndSet(key, '1', 'x', undefined), { written: false, record: undefined });
+    assert.equal(await records.get(key), undefined, 'a comparison that failed must write nothing');
+  },
+
+  async 'is-created-once'({ records }) {
+    const key = randomUUID();
+    const first = written(await records.create(key, 'one', undefined));
+    assert.deepEqual([first.key, first.value, first.expiresAtMs], [key, 'one', undefined]);
+    const second = await records.create(key, 'two', 60_000);
+    assert.equal(second.written, false);
+    assert.deepEqual(unmoved(second.record), unmoved(first), 'the loser is told what stands there');
+    assert.deepEqual(unmoved(await records.get(key)), unmoved(first));
+  },
+
+  async 'is-compared-by-version'({ records }) {
+    const key = randomUUID();
+    const first = written(await records.create(key, 'one', undefined));
+    const second = written(await records.compareAndSet(key, first.version, 'two', undefined));
+    assert.notEqual(second.version, first.version);
+    const late = await records.compareAndSet(key, first.version, 'late', undefined);
+    assert.equal(late.written, false);
+    assert.deepEqual(unmoved(late.record), unmoved(second));
+    const back = written(await records.compareAndSet(key, second.version, 'one', undefined));
+    assert.equal((await records.compareAndSet(key, first.version, 'late', undefined)).written, false, 'the value is no version');
+    assert.deepEqual(unmoved(await records.get(key)), unmoved(back));
+  },
+
+  async 'a-version-of-another-key-is-none'({ records }) {
+    const [one, other] = [randomUUID(), randomUUID()];
+    const { version } = written(await records.create(one, 'x', undefined));
+    written(await records.create(other, 'y', undefined));
+    assert.equal((await records.compareAndSet(other, version, 'z', undefined)).written, false);
+    assert.equal((await records.get(other))?.value, 'y');
+  },
+
+  async 'ends-with-its-time'({ records }) {
+    const key = randomUUID();
+    const first = written(await records.create(key, 'one', shortTtlMs));
+    const leftMs = Number(first.expiresAtMs) - first.storeTimeMs;
+    assert.ok(leftMs > 0 && leftMs <= shortTtlMs, `told a time of ${leftMs} ms, of ${shortTtlMs}`);
+    await over(records, key);
+    assert.deepEqual(await records.compareAndSet(key, first.version, 'late', undefined), { written: false, record: undefined });
+    const second = written(await records.create(key, 'two', shortTtlMs));
+    assert.notEqual(second.version, first.version, 'a version is not used again when its record is over');
+    const late = await records.compareAndSet(key, first.version, 'late', undefined);
+    assert.equal(late.written, false);
+  },
+
+  async 'each-write-sets-the-time-anew'({ records }) {
+    const key = randomUUID();
+    const first = written(await records.create(key, 'one', shortTtlMs));
+    const kept = written(await records.compareAndSet(key, first.version, 'two', undefined));
+    assert.equal(kept.expiresAtMs, undefined);
+    await sleep(2 * shortTtlMs);
+    assert.equal((await records.get(key))?.value, 'two', 'written without a time, it is kept');
+    written(await records.compareAndSet(key, kept.version, 'three', shortTtlMs));
+    await over(records, key);
+  },
+
+  async 'time-is-the-stores-own'({ records, open }) {
+    const key = randomUUID();
+    const { storeTimeMs, expiresAtMs } = written(await records.create(key, 'x', 60_000));
+    await sleep(20);
+    const seen = await (await open()).get(key);
+    assert.equal(seen?.expiresAtMs, expiresAtMs, 'everybody is told the same end');
+    assert.ok((seen?.storeTimeMs ?? 0) > storeTimeMs, 'the time is that of the answer');
+  },
+
+  async 'keeps-every-value'({ records }) {
+    for (const value of [
+      '',
+      ' ',
+      '\0\n\r\t"\'\\{}%',
+      'é€😀',
+      '\ud800',
+      '%20',
+      JSON.stringify({ n: 2 ** 53 }),
+      'x'.repeat(100_000),
+    ]) {
+      const key = randomUUID();
+      const { version } = written(await records.create(key, value, undefined));
+      const read = await records.get(key);
+      assert.equal(read?.value, value);
+      assert.equal(read.version, version);
+    }
+  },
+
+  async 'keeps-every-key-apart'({ records }) {
+    const id = randomUUID();
+    const keys = [
+      '',
+      'A',
+      'a',
+      ' ',
+      '*',
+      '?',
+      '{',
+      '}',
+      '{}',
+      '%7B',
+      '%',
+      '\ud800',
+      '%uD800',
+      '\0',
+      '\n',
+      ':',
+      ':record',
+      'é',
+      'e\u0301',
+      '😀',
+    ].map((text) => `${id}${text}`);
+    await Promise.all(keys.map(async (key) => written(await records.create(key, `of ${key}`, undefined))));
+    for (const key of keys) assert.deepEqual((await records.get(key))?.value, `of ${key}`);
+  },
+
+  async 'one-of-many-creates-wins'({ open }) {
+    const clients = await Promise.all(Array.from({ length: clientCount }, open));
+    for (let round = 0; round < 10; round++) {
+      const key = randomUUID();
+      const answers = await Promise.all(clients.map((client, index) => client.create(key, `by ${index}`, undefined)));
+      const winner = answers.findIndex((answer) => answer.written);
+      assert.equal(answers.filter((answer) => answer.written).length, 1);
+      for (const { record } of answers) assert.equal(record?.value, `by ${winner}`);
+    }
+  },
+
+  async 'one-of-many-writes-wins-each-version'({ open }) {
+    const clients = await Promise.all(Array.from({ length: clientCount }, open));
+    const key = randomUUID();
+    const first = written(await (clients[0] as Records).create(key, '0', undefined));
+    const versions = [first.version];
+    const count = async (client: Records) => {
+      for (let done = 0; done < writesEach; ) {
+        const seen = (await client.get(key)) as StoredRecord;
+        const answer = await client.compareAndSet(key, seen.version, String(Number(seen.value) + 1), undefined);
+        if (!answer.written) continue;
+        done += 1;
+        versions.push(written(answer).version);
+      }
+    };
+    await Promise.all(clients.map(count));
+    const last = await (clients[0] as Records).get(key);
+    assert.equal(last?.value, String(clientCount * writesEach), 'no write may be lost');
+    assert.equal(new Set(versions).size, clientCount * writesEach + 1, 'no version may be given twice');
+    assert.ok(versions.includes(last.version));
+  },
+};
+
+function written(answer: RecordWrite): StoredRecord {
+  assert.equal(answer.written, true);
+  assert.ok(answer.record !== undefined);
+  return answer.record;
+}
+
+/** Without the time of the answer, which differs from one to the next. */
+function unmoved(record: StoredRecord | undefined): Partial<StoredRecord> {
+  const { storeTimeMs: _, ...rest } = record ?? {};
+  return rest;
+}
+
+async function over(records: Records, key: string): Promise<void> {
+  const endMs = performance.now() + 20 * shortTtlMs;
+  while ((await records.get(key)) !== undefined) {
+    assert.ok(performance.now() < endMs, 'the record must end with its time');
+    await sleep(20);
+  }
+}
