@@ -91,7 +91,7 @@ function notAvailable(desk: Desk, caller: Caller, holder: string): void {
     return;
   }
   const lock = desk.name.text;
-  actions.fail(new BusyError(`"${lock}" is held by ${holder}: allow a wait with waitMs, or try again later`, { lock }));
+  actions.fail(new BusyError(`"${lock}" is held by ${holder}: wait for it, or try again later`, { lock }));
 }
 
 function describe(refusal: Refusal): string {

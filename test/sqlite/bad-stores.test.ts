@@ -33,6 +33,11 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     expect(statSync(`${file}-wal`).mode & 0o777).toBe(0o600);
   });
 
+  it.skipIf(process.platform !== 'linux')('a folder that can never be made', async () => {
+    // Where Node's own recursive mkdir would never come back.
+    expect(await refusalOf('/proc/nope/deep/locks.db')).toBeInstanceOf(BackendUnavailableError);
+  });
+
   it('a file that is no database', async () => {
     writeFileSync(folder.db, 'grocery list\n'.repeat(1_000));
     const error = await refusalOf();

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import process from 'node:process';
 import type { Stop } from '../../core/backend.js';
 import { type NodeIdentity, processExists } from '../../core/node.js';
+import { makeFolders } from './folders.js';
 
 /** After this many bytes of names the file is emptied. */
 const fileBytesMax = 65_536;
@@ -74,7 +75,7 @@ export class Bell {
     if (this.#open !== undefined || this.#deaf) return;
     let fd: number | undefined;
     try {
-      fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      makeFolders(this.#directory);
       this.#sweep();
       fd = fs.openSync(this.#path, 'a+', 0o600);
       // Core's own timers keep a waiting process alive; this must not.

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Bound, Connection, Driver, Row, Statement } from './driver.js';
 import { refuseNetworkFilesystem } from './filesystem.js';
+import { makeFolders } from './folders.js';
 import type { Settings } from './location.js';
 import { code, sqliteCode } from './result-codes.js';
 import { pragma, prepareSchema, rollback } from './schema.js';
@@ -30,7 +31,7 @@ export class Database {
   static open(settings: Settings, driver: Driver): Database {
     const { path } = settings;
     const directory = dirname(path);
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolders(directory);
     refuseNetworkFilesystem(path, directory);
     createPrivately(path);
     const connection = driver.open(path);
