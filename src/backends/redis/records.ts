@@ -7,7 +7,7 @@ import type { Reply } from './driver.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
 import { Keys, siblingOf } from './keys.js';
 import { parseOptions, type RedisOptions } from './options.js';
-import { list, number, text } from './replies.js';
+import { list, misdelivered, number, text } from './replies.js';
 import { recordCasScript } from './scripts/record-cas.js';
 import { recordCreateScript } from './scripts/record-create.js';
 import { recordGetScript } from './scripts/record-get.js';
@@ -36,12 +36,17 @@ export function redisRecords(client: RedisClient, options?: RedisRecordsOptions)
   const driver = driverOf(client);
   const commands = new Commands(driver);
   const keys = new Keys(prefix);
-  const run = (script: Script, key: string, args: readonly string[]) =>
-    commands.eval(script, [siblingOf(keys.of(parseName(key)), 'record')], args, commandTimeoutMs);
+  const run = async (script: Script, key: string, args: readonly string[]): Promise<readonly Reply[]> => {
+    const id = callId();
+    const at = siblingOf(keys.of(parseName(key)), 'record');
+    const [echo, ...reply] = list(await commands.eval(script, [at], [id, ...args], commandTimeoutMs));
+    if (echo !== id) throw misdelivered();
+    return reply;
+  };
   const write = async (script: Script, key: string, value: string, ttlMs: number | undefined, ...rest: string[]) =>
-    writeOf(await run(script, key, [writeId(), encodeName(value), ttlText(ttlMs), ...rest]), key);
+    writeOf(await run(script, key, [encodeName(value), ttlText(ttlMs), ...rest]), key);
   return {
-    get: async (key) => recordOf(list(await run(recordGetScript, key, [])), key),
+    get: async (key) => recordOf(await run(recordGetScript, key, []), key),
     create: (key, value, ttlMs) => write(recordCreateScript, key, value, ttlMs),
     compareAndSet: (key, version, value, ttlMs) => write(recordCasScript, key, value, ttlMs, version),
     async close() {
@@ -51,8 +56,8 @@ export function redisRecords(client: RedisClient, options?: RedisRecordsOptions)
   };
 }
 
-/** In hexadecimal: the scripts look for it with patterns, in which other characters have a meaning. */
-function writeId(): string {
+/** Comes back with the reply. In hexadecimal: the scripts look for it with patterns, in which other characters have a meaning. */
+function callId(): string {
   return randomBytes(12).toString('hex');
 }
 
@@ -66,8 +71,7 @@ function ttlText(ttlMs: number | undefined): string {
   return String(Math.ceil(ttlMs));
 }
 
-function writeOf(reply: Reply, key: string): RecordWrite {
-  const [written, ...record] = list(reply);
+function writeOf([written, ...record]: readonly Reply[], key: string): RecordWrite {
   return { written: number(written) === 1, record: recordOf(record, key) };
 }
 

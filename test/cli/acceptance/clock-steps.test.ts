@@ -3,9 +3,8 @@ import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { expect, it } from 'vitest';
 import { linesOf, until } from '../support/poll.js';
-import { Scene } from '../support/program.js';
+import { onEveryStore } from '../support/stores.js';
 
-const scene = new Scene();
 const hourS = 3_600;
 
 /** The library that the `faketime` command preloads; undefined where it is not installed. */
@@ -19,40 +18,42 @@ if (library === undefined && process.env['CI'] === undefined) {
   console.warn('SKIPPED: steps of the wall clock are not tested, because faketime is missing (apt-get install faketime)');
 }
 
-/** In CI it runs and fails without faketime: a skip there would be seen by nobody. */
-it.skipIf(library === undefined && process.env['CI'] === undefined)(
-  'steps of the wall clock by an hour, forward and back, while held and waited for: never two holders',
-  async () => {
-    const offset = scene.file('offset');
-    const step = (seconds: number) => writeFileSync(offset, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}`);
-    step(0);
-    const env = {
-      LD_PRELOAD: library,
-      FAKETIME_TIMESTAMP_FILE: offset,
-      FAKETIME_NO_CACHE: '1',
-      // A step of the wall clock leaves the kernel's monotonic clock alone.
-      FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      DONT_FAKE_MONOTONIC: '1',
-    };
-    const log = scene.file('log');
-    const work = `i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $HOLDFAST_FENCE >> ${log}; sleep 0.05; done`;
-    const all = Array.from({ length: 6 }, () => scene.holdfast(['run', '--ttl', '3s', 'x', '--', 'sh', '-c', work], { env }));
-    let over = 0;
-    for (const each of all) void each.ended.then(() => (over += 1));
+onEveryStore((scene) => {
+  /** In CI it runs and fails without faketime: a skip there would be seen by nobody. */
+  it.skipIf(library === undefined && process.env['CI'] === undefined)(
+    'steps of the wall clock by an hour, forward and back, while held and waited for: never two holders',
+    async () => {
+      const offset = scene.file('offset');
+      const step = (seconds: number) => writeFileSync(offset, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}`);
+      step(0);
+      const env = {
+        LD_PRELOAD: library,
+        FAKETIME_TIMESTAMP_FILE: offset,
+        FAKETIME_NO_CACHE: '1',
+        // A step of the wall clock leaves the kernel's monotonic clock alone.
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+        DONT_FAKE_MONOTONIC: '1',
+      };
+      const log = scene.file('log');
+      const work = `i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo $HOLDFAST_FENCE >> ${log}; sleep 0.05; done`;
+      const all = Array.from({ length: 6 }, () => scene.holdfast(['run', '--ttl', '3s', 'x', '--', 'sh', '-c', work], { env }));
+      let over = 0;
+      for (const each of all) void each.ended.then(() => (over += 1));
 
-    for (const seconds of [hourS, 0, -hourS, 0, hourS, -hourS, 0]) {
-      const seen = linesOf(log).length;
-      await until('somebody works', 20_000, () => over === all.length || linesOf(log).length > seen + 10);
-      step(seconds);
-    }
-    const statuses = await Promise.all(all.map((each) => each.ended.then(({ status }) => status)));
+      for (const seconds of [hourS, 0, -hourS, 0, hourS, -hourS, 0]) {
+        const seen = linesOf(log).length;
+        await until('somebody works', 20_000, () => over === all.length || linesOf(log).length > seen + 10);
+        step(seconds);
+      }
+      const statuses = await Promise.all(all.map((each) => each.ended.then(({ status }) => status)));
 
-    // A step forward may end a lease early (and here does, or the clock was not stepped at all); nothing else may end one.
-    expect(statuses).toContain(76);
-    expect(statuses.filter((status) => status !== 0 && status !== 76)).toEqual([]);
-    const fences = linesOf(log).map(BigInt);
-    expect(new Set(fences).size).toBe(all.length);
-    // Written in the order of the real time: once a newer holder has worked, an older one never does again.
-    expect(fences).toEqual([...fences].sort((a, b) => Number(a - b)));
-  },
-);
+      // A step forward may end a lease early (and here does, or the clock was not stepped at all); nothing else may end one.
+      expect(statuses).toContain(76);
+      expect(statuses.filter((status) => status !== 0 && status !== 76)).toEqual([]);
+      const fences = linesOf(log).map(BigInt);
+      expect(new Set(fences).size).toBe(all.length);
+      // Written in the order of the real time: once a newer holder has worked, an older one never does again.
+      expect(fences).toEqual([...fences].sort((a, b) => Number(a - b)));
+    },
+  );
+});

@@ -1,42 +1,43 @@
 import { expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from '../support/poll.js';
-import { Scene } from '../support/program.js';
+import { onEveryStore } from '../support/stores.js';
 
-const scene = new Scene();
 const ttlMs = 2_000;
 
-it('a holder that is stopped past its TTL is followed by the next, and harms nobody when it goes on', async () => {
-  const args = (file: string) => [
-    'run',
-    '--ttl',
-    `${ttlMs}ms`,
-    'x',
-    '--',
-    'sh',
-    '-c',
-    `echo $$ >> ${scene.file(file)}; sleep 60; :`,
-  ];
-  const stale = scene.holdfast(args('first'));
-  const staleCommand = Number(await firstLine(scene.file('first')));
-  const second = scene.holdfast(args('second'));
-  const inspect = async () => JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
-  await until('the second waits', 10_000, async () => (await inspect()).waiting.length === 1);
+onEveryStore((scene) => {
+  it('a holder that is stopped past its TTL is followed by the next, and harms nobody when it goes on', async () => {
+    const args = (file: string) => [
+      'run',
+      '--ttl',
+      `${ttlMs}ms`,
+      'x',
+      '--',
+      'sh',
+      '-c',
+      `echo $$ >> ${scene.file(file)}; sleep 60; :`,
+    ];
+    const stale = scene.holdfast(args('first'));
+    const staleCommand = Number(await firstLine(scene.file('first')));
+    const second = scene.holdfast(args('second'));
+    const inspect = async () => JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
+    await until('the second waits', 10_000, async () => (await inspect()).waiting.length === 1);
 
-  stale.child.kill('SIGSTOP');
-  const stoppedAt = performance.now();
-  expect(linesOf(scene.file('second'))).toEqual([]);
-  const command = Number(await firstLine(scene.file('second'), 10_000));
-  // The last renewal may have been a third of the TTL before the stop: what counts is the end of the TTL, and a second.
-  expect(performance.now() - stoppedAt).toBeLessThan(ttlMs + 1_000);
+    stale.child.kill('SIGSTOP');
+    const stoppedAt = performance.now();
+    expect(linesOf(scene.file('second'))).toEqual([]);
+    const command = Number(await firstLine(scene.file('second'), 10_000));
+    // The last renewal may have been a third of the TTL before the stop: what counts is the end of the TTL, and a second.
+    expect(performance.now() - stoppedAt).toBeLessThan(ttlMs + 1_000);
 
-  const continuedAt = performance.now();
-  stale.child.kill('SIGCONT');
-  expect((await stale.ended).status).toBe(76);
-  expect(performance.now() - continuedAt).toBeLessThan(1_000);
-  expect(runs(staleCommand)).toBe(false);
-  expect(stale.stderr()).toContain('the lease was lost (expired)');
+    const continuedAt = performance.now();
+    stale.child.kill('SIGCONT');
+    expect((await stale.ended).status).toBe(76);
+    expect(performance.now() - continuedAt).toBeLessThan(1_000);
+    expect(runs(staleCommand)).toBe(false);
+    expect(stale.stderr()).toContain('the lease was lost (expired)');
 
-  expect(runs(command)).toBe(true);
-  const { held, waiting } = await inspect();
-  expect([held.map((each: { pid: number }) => each.pid), waiting]).toEqual([[second.pid], []]);
+    expect(runs(command)).toBe(true);
+    const { held, waiting } = await inspect();
+    expect([held.map((each: { pid: number }) => each.pid), waiting]).toEqual([[second.pid], []]);
+  });
 });

@@ -41,9 +41,12 @@ export interface StartOptions {
 /** A temporary folder with a store of its own, and an end by process id for whatever a test leaves behind. */
 export class Scene {
   folder = '';
+  readonly #backend: (() => string) | undefined;
   #started: Running[] = [];
 
-  constructor() {
+  /** @param backend URL of the store; by default a file in the folder */
+  constructor(backend?: () => string) {
+    this.#backend = backend;
     beforeEach(() => {
       this.folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-cli-'));
     });
@@ -60,7 +63,7 @@ export class Scene {
   }
 
   get backend(): string {
-    return `sqlite:${this.file('locks.db')}`;
+    return this.#backend?.() ?? `sqlite:${this.file('locks.db')}`;
   }
 
   /** Starts the program on this scene's store. */

@@ -37,9 +37,9 @@ local function again()
   local us = writes and string.match(writes, '(%d+)%-' .. id)
   if not us then return nil end
   local own = us .. '-' .. id
-  if alive and version == own then return {1, standing()} end
+  if alive and version == own then return {id, 1, standing()} end
   local atMs = math.floor(tonumber(us) / 1000)
-  return {1, int(atMs), text, own, ttl == '' and '' or int(atMs + ttl)}
+  return {id, 1, int(atMs), text, own, ttl == '' and '' or int(atMs + ttl)}
 end
 
 local function write()
@@ -53,6 +53,6 @@ local function write()
   end
   redis.call('HSET', K, 'value', value, 'version', version, 'expires', expires, 'writes', table.concat(traces, ' '))
   if ttl == '' then redis.call('PERSIST', K) else redis.call('PEXPIREAT', K, int(nowMs + ttl + TRACE_MS)) end
-  return {1, standing()}
+  return {id, 1, standing()}
 end
 `;

@@ -7,13 +7,13 @@ export const recordCreateScript = script(
 -- Writes a record if there is none. Idempotent by the id of the write.
 -- KEYS  1 the record
 -- ARGV  1 id of the write, 2 value, 3 TTL in ms or ''
--- reply {1 written or 0, now in ms, value, version, expires in epoch ms or ''}
+-- reply {id of the write, 1 written or 0, now in ms, value, version, expires in epoch ms or ''}
 local id, text, ttl = ARGV[1], ARGV[2], ARGV[3]
 ${record}
 ${recordWriting}
 local told = again()
 if told then return told end
-if alive then return {0, standing()} end
+if alive then return {id, 0, standing()} end
 return write()
 `,
   [],

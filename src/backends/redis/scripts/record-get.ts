@@ -6,9 +6,10 @@ export const recordGetScript = script(
   `
 -- Reads a record. Changes nothing.
 -- KEYS  1 the record
--- reply {now in ms, value, version, expires in epoch ms or ''}; only the time if there is none
+-- ARGV  1 id of the reading
+-- reply {that id, now in ms, value, version, expires in epoch ms or ''}; only the id and the time if there is none
 ${record}
-return {standing()}
+return {ARGV[1], standing()}
 `,
   [],
 );

@@ -1,0 +1,18 @@
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { RedisServer, redisIsMissing } from '../../support/redis-server.js';
+import { Scene } from './program.js';
+
+/** Registers the same cases for the stores that the program is used with most. */
+export function onEveryStore(cases: (scene: Scene) => void): void {
+  describe('with the embedded store', () => cases(new Scene()));
+  describe.skipIf(redisIsMissing)('with Redis', () => {
+    let server: RedisServer;
+    beforeAll(async () => {
+      server = await RedisServer.start();
+    });
+    afterAll(() => server.stop());
+    // What a killed holder leaves behind ends with its TTL, which is longer than the next test.
+    afterEach(() => server.command('FLUSHALL'));
+    cases(new Scene(() => `redis://127.0.0.1:${server.port}`));
+  });
+}
