@@ -1,5 +1,6 @@
 import type { Mode } from './backend.js';
 import type { CallerActions } from './caller.js';
+import { detached } from './detached.js';
 import type { HeldLease, ReleaseOutcome, Turn } from './lease.js';
 
 /** What is known of a lock that was lost before it was released: nobody needs to ask the store. */
@@ -101,7 +102,8 @@ export class AcquireWork implements CallerActions {
       if (!this.#leases.delete(finish)) return;
       this.#done();
       // Not at once: it may be released inside a listener that hears of its loss.
-      void Promise.resolve().then(workDone);
+      // Nor in the context of whoever releases: the next caller's turn begins in it.
+      detached(() => void Promise.resolve().then(workDone));
     };
     this.#leases.add(finish);
     // `null` is for those who want it only if it is available, and `acquire` has no such option.

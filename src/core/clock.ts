@@ -75,10 +75,11 @@ export function createInstantReader(): () => Instant {
 
 /** 132 random bits: the fewest characters of base64url that hold 128. */
 const ownerChars = 22;
-const ownersPerPool = 256;
+/** Few: a cut text keeps the whole pool in memory for as long as it is held. */
+const ownersPerPool = 16;
 const poolBytes = (ownerChars * ownersPerPool * 6) / 8;
 
-/** Owners cut from a long text of random characters: one system call and one conversion serve many. */
+/** Owners cut from a long text of random characters: one system call and one conversion serve several. */
 function createOwnerSource(): () => string {
   let pool = '';
   let next = 0;

@@ -44,8 +44,8 @@ export class Keeper {
   readonly #agenda = new Map<number, Set<Kept>>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
-  /** When the timer was armed. */
-  #armedAt: Instant | undefined;
+  /** When the clocks were last compared: not when the timer was armed, or a hold that arms it would hide a jump. */
+  #comparedAt: Instant | undefined;
   #holds = 0;
 
   constructor(backend: Backend, ports: Ports, calls: Calls, callTimeout: number) {
@@ -57,7 +57,10 @@ export class Keeper {
   }
 
   watchOver(hold: Kept, now: Instant): void {
-    if (this.#holds === 0) this.#timer?.keepAlive?.(true);
+    if (this.#holds === 0) {
+      this.#timer?.keepAlive?.(true);
+      this.#comparedAt = now;
+    }
     this.#holds += 1;
     this.scheduleRenewal(hold, 0, now);
   }
@@ -127,8 +130,7 @@ export class Keeper {
 
   #arm(atMs: number): void {
     this.#timer?.cancel();
-    this.#armedAt = this.#ports.now();
-    const { monotonicMs } = this.#armedAt;
+    const { monotonicMs } = this.#ports.now();
     this.#timerAtMs = Math.min(atMs, monotonicMs + limits.clockCheckMsMax);
     const delayMs = Math.max(0, this.#timerAtMs - monotonicMs);
     this.#timer = detached(() => this.#ports.timer(Math.ceil(delayMs), () => this.#fire()));
@@ -140,8 +142,10 @@ export class Keeper {
     const now = this.#ports.now();
     const nowMs = now.monotonicMs;
     if (this.#jumped(now)) this.#tickAll(now);
-    const toRenew: Kept[] = [];
-    for (const hold of this.#takeDue(nowMs)) if (this.#isToRenew(hold)) toRenew.push(hold);
+    this.#comparedAt = now;
+    const due = this.#takeDue(nowMs).filter((hold) => this.#isToRenew(hold));
+    // Looked at once more: a listener that heard of another's loss may have taken its time.
+    const toRenew = due.filter((hold) => hold.renewalDue(this.#ports.now()));
     for (let i = 0; i < toRenew.length; i += limits.renewBatchMax) this.#send(toRenew.slice(i, i + limits.renewBatchMax));
     this.#rearm();
   }
@@ -169,17 +173,22 @@ export class Keeper {
     const due = hold.renewAtMs <= now.monotonicMs;
     if (due) hold.renewAtMs = Number.POSITIVE_INFINITY;
     this.#enter(hold, now);
-    return due && hold.renewalDue(now);
+    return due;
   }
 
   /** The machine slept, or somebody stepped the wall clock: then deadlines have come nearer than the timer knew. */
   #jumped(now: Instant): boolean {
-    if (this.#armedAt === undefined) return false;
-    return elapsedMs(this.#armedAt, now) - (now.monotonicMs - this.#armedAt.monotonicMs) > clockJumpMs;
+    if (this.#comparedAt === undefined) return false;
+    return elapsedMs(this.#comparedAt, now) - (now.monotonicMs - this.#comparedAt.monotonicMs) > clockJumpMs;
   }
 
   #tickAll(now: Instant): void {
-    for (const holds of [...this.#agenda.values()]) for (const hold of [...holds]) hold.tick(now);
+    for (const hold of [...this.#agenda.values()].flatMap((holds) => [...holds])) {
+      if (!hold.tick(now)) continue;
+      // Its deadline has come nearer than its entry knows: renewed at once, and entered anew.
+      if (hold.renewAtMs > now.monotonicMs && hold.renewAtMs < Number.POSITIVE_INFINITY) hold.renewAtMs = now.monotonicMs;
+      this.#enter(hold, now);
+    }
   }
 
   #rearm(): void {

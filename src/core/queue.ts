@@ -38,7 +38,7 @@ export class NameQueue implements Desk, ServingsHost {
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
-  #running: readonly Asker[] = [];
+  #running: Set<Asker> | undefined;
   #aside: Map<Caller, Asker> | undefined;
   /** When an ask that the store had answered came to its end. */
   #heardOfAtMs = Number.NEGATIVE_INFINITY;
@@ -100,7 +100,7 @@ export class NameQueue implements Desk, ServingsHost {
   rejectWaiting(reason: () => HoldfastError): void {
     // All of them before the ask is looked at: it would be sent anew for each.
     for (const caller of this.waiting) if (this.#takeOut(caller)) this.giveUp(caller, 'closed', reason());
-    for (const asker of [...this.#running]) asker.giveUp();
+    for (const asker of [...(this.#running ?? [])]) asker.giveUp();
     this.#pump();
   }
 
@@ -118,7 +118,8 @@ export class NameQueue implements Desk, ServingsHost {
 
   /** The ask behind it need not wait for its answer: stores take calls in the order in which they come, or refuse it once more. */
   givingBack(): void {
-    if (this.#asker?.mayBeNext) this.#asker.wake();
+    // Without a queue in the store it would come before all other processes, every time.
+    if (this.store.backend.traits.queue && this.#asker?.mayBeNext) this.#asker.wake();
   }
 
   servingOver(): void {
@@ -225,11 +226,13 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
-    this.#running = this.#running.length === 0 ? [asker] : [...this.#running, asker];
+    this.#running ??= new Set();
+    this.#running.add(asker);
     // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
     const over = <T>(settle: (value: T) => void) => {
       return (value: T) => {
-        this.#running = this.#running.filter((each) => each !== asker);
+        this.#running?.delete(asker);
+        if (this.#running?.size === 0) this.#running = undefined;
         if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
         settle(value);
         this.#idle();
@@ -246,9 +249,15 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   #idle(): void {
-    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.length > 0) return;
-    this.#stopWatching?.();
+    if (this.#line.size > 0 || this.servings.size > 0 || this.#running !== undefined) return;
+    const stop = this.#stopWatching;
     this.#stopWatching = undefined;
+    try {
+      stop?.();
+    } catch (error) {
+      // A bug of the backend: it must not take with it what else ends in this step.
+      this.store.ports.warn(`"${this.name.text}" could not be stopped being watched`, error);
+    }
     this.#context.onIdle(this);
     const waiting = this.#whenIdle;
     this.#whenIdle = undefined;

@@ -46,7 +46,9 @@ export class RequestWork<T> implements CallerActions {
       this.#settle = settle;
       workDone();
     };
-    this.#run(path, turn).then(
+    // As `await` does it: a promise of the user's may have a `then` of its own.
+    Promise.prototype.then.call(
+      this.#run(path, turn),
       (value) => end(() => this.#resolve(value)),
       (error: unknown) => end(() => this.#reject(error)),
     );

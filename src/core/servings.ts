@@ -21,7 +21,7 @@ export interface ServingsHost {
 /** What this process holds of one name: usually one hold, several in shared mode or while the work of a lost one still runs. */
 export class Servings implements ServingHost {
   readonly #host: ServingsHost;
-  #all: readonly Serving[] = [];
+  #all: Serving[] = [];
 
   constructor(host: ServingsHost) {
     this.#host = host;
@@ -36,7 +36,8 @@ export class Servings implements ServingHost {
   }
 
   [Symbol.iterator](): Iterator<Serving> {
-    return this.#all.values();
+    // A copy: one may end while somebody looks at them.
+    return [...this.#all].values();
   }
 
   /** Callers whose turn has not begun, in order. */
@@ -55,7 +56,9 @@ export class Servings implements ServingHost {
 
   serve(granted: Granted, batch: Caller[]): void {
     const serving = new Serving(this, granted, batch);
-    this.#all = this.#all.length === 0 ? [serving] : [...this.#all, serving];
+    // One is the common case, and a literal takes the least room; with more, room matters less than time.
+    if (this.#all.length === 0) this.#all = [serving];
+    else this.#all.push(serving);
     serving.start();
   }
 
@@ -77,8 +80,10 @@ export class Servings implements ServingHost {
   }
 
   over(serving: Serving): void {
-    if (!this.#all.includes(serving)) return;
-    this.#all = this.#all.filter((each) => each !== serving);
+    const index = this.#all.indexOf(serving);
+    if (index < 0) return;
+    if (this.#all.length === 1) this.#all = [];
+    else this.#all.splice(index, 1);
     const { uncertain, ask } = serving.hold.granted;
     // A copy of the ask may still be under way: the store must refuse it when it arrives, however the hold ended.
     if (uncertain) abandonInBackground(this.#host.store, ask, 'lock');

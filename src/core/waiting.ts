@@ -240,5 +240,7 @@ export class Asker {
 }
 
 function isWellFormed(answer: Grant | Refusal): boolean {
-  return answer?.outcome === 'granted' ? answer.ttlMs > 0 : answer?.outcome === 'refused';
+  if (answer?.outcome !== 'granted') return answer?.outcome === 'refused';
+  const { first, last } = answer.fences ?? {};
+  return answer.ttlMs > 0 && typeof first === 'bigint' && typeof last === 'bigint' && first <= last;
 }
