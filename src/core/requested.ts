@@ -47,7 +47,7 @@ export class RequestWork<T> implements CallerActions {
       workDone();
     };
     // As `await` does it: a promise of the user's may have a `then` of its own.
-    Promise.prototype.then.call(
+    void Promise.prototype.then.call(
       this.#run(path, turn),
       (value) => end(() => this.#resolve(value)),
       (error: unknown) => end(() => this.#reject(error)),

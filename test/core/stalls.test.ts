@@ -70,13 +70,12 @@ describe('a listener that takes its time', () => {
 describe('whatever a caller or a store hands over', () => {
   it('a promise with a `then` of its own does not keep the lock', async () => {
     const { ports, locks } = instances();
-    const odd = Object.assign(Promise.resolve(1), {
-      // biome-ignore lint/suspicious/noThenProperty: that is the point
-      then() {
-        throw new Error('not to be called');
-      },
-    });
-    const first = outcomeOf(locks.request('x', () => odd as Promise<number>));
+    const odd = Promise.resolve(1);
+    const refuse = () => {
+      throw new Error('not to be called');
+    };
+    Object.defineProperty(odd, 'then', { value: refuse });
+    const first = outcomeOf(locks.request('x', () => odd));
     const second = outcomeOf(locks.request('x', () => 2));
     await ports.pass(10);
     expect([first.value, second.value]).toEqual([1, 2]);
