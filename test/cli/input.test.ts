@@ -39,10 +39,15 @@ describe('wrong input is one sentence on standard error and 64', () => {
     expect([status, stdout]).toEqual([64, '']);
   });
 
-  it('does not repeat a password', async () => {
-    const { stderr } = await scene.outcome(['query', '--backend', 'redis://me:secret@host']);
-    expect(stderr).toContain('"redis:"');
+  it.each([
+    ['of a store that nobody knows', 'rediss2://me:secret@host', 64],
+    ['of a store that cannot be reached', 'redis://me:secret@127.0.0.1:1', 69],
+    ['of a URL that is none', 'redis://me:secret@127.0.0.1:port', 64],
+  ])('does not repeat the password %s', async (_, url, exit) => {
+    const { stderr, status } = await scene.outcome(['query', '--backend', url]);
+    expect(stderr).toMatch(/^holdfast: .*rediss?/i);
     expect(stderr).not.toContain('secret');
+    expect(status).toBe(exit);
   });
 
   it('shows control characters instead of sending them to the terminal', async () => {
