@@ -73,16 +73,19 @@ export class Commands {
     let uncertain = false;
     let send = first;
     for (let tries = 1; ; tries++) {
+      const connection = this.#driver.connection?.();
       try {
         return await this.#once(send, doing, sentAt, timeoutMs);
       } catch (error) {
         const verdict = verdictOf(error);
+        // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
+        const resent = connection !== undefined && connection !== null && connection !== this.#driver.connection?.();
+        uncertain ||= verdict === 'unknown' || resent;
         if (verdict === 'no-script' && send !== whole) {
           send = whole;
           continue;
         }
         if (error instanceof OutcomeUnknownError) this.#driver.suspect?.();
-        uncertain ||= verdict === 'unknown';
         const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
         const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
         if (verdict === 'permanent' || isOver) throw fault(error, doing, uncertain);

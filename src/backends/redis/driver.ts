@@ -28,6 +28,11 @@ export interface Driver {
   readonly cluster: boolean;
   /** Sends one command to the server that is responsible for `key`. May never settle: the caller has a deadline. */
   command(key: string, args: readonly string[]): Promise<Reply>;
+  /**
+   * For libraries that send a command again when its connection was lost: what it was sent on. Another one after the
+   * command has failed means that it may have been sent twice.
+   */
+  connection?(): unknown;
   /** One sender for every server that owns keys. @throws NotConnectedError if they are not known yet */
   owners(): readonly Send[];
   /**

@@ -21,7 +21,8 @@ export type Verdict =
 
 /** First words of the server's errors that pass: a failover, a restart, a slot on its way, another script, a full memory. */
 const passing = /^(?:READONLY|LOADING|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MASTERDOWN|NOREPLICAS|MISCONF|OOM|UNKILLABLE)\b/;
-const slotOnItsWay = /Script attempted to access a non local key|^Too many Cluster redirections$/;
+/** A script may have written before it met a key that is elsewhere; a client that gave up on redirections may have sent it more than once. */
+const halfway = /Script attempted to access a non local key|^Too many Cluster redirections/;
 
 /** The client knows that it has not sent it. Neither library has codes for that. */
 const notSent =
@@ -53,7 +54,8 @@ const advice: readonly (readonly [start: string, fix: string])[] = [
 export function verdictOf(error: unknown): Verdict {
   const said = saidBy(error);
   if (said.startsWith('NOSCRIPT')) return 'no-script';
-  if (passing.test(said) || slotOnItsWay.test(said) || notSent.test(said)) return 'refused';
+  if (halfway.test(messageOf(error))) return 'unknown';
+  if (passing.test(said) || notSent.test(said)) return 'refused';
   if (isLasting(said) || said.startsWith('HOLDFASTCORRUPT')) return 'permanent';
   return error instanceof NotConnectedError ? 'refused' : 'unknown';
 }
@@ -78,6 +80,7 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
   }
   const fix = lasting.find(([pattern]) => pattern.test(said))?.[1];
   if (fix !== undefined) {
+    if (uncertain) return new OutcomeUnknownError(`Redis: ${said}: ${fix}`, details);
     if (/^(?:CROSSSLOT|ERR CROSSSLOT|ERR unknown)/.test(said)) return new NotSupportedError(`Redis: ${said}: ${fix}`, details);
     return new BackendUnavailableError(`Redis: ${said}: ${fix}`, { ...details, permanent: true });
   }

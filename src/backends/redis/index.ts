@@ -70,7 +70,12 @@ export function redis(client: RedisClient, options?: RedisOptions): Backend {
  */
 export async function redisFromUrl(url: string, library?: 'ioredis' | 'redis'): Promise<Backend> {
   const { driver, options } = await openUrl(url, library);
-  return new RedisBackend(driver, parseOptions(options));
+  try {
+    return new RedisBackend(driver, parseOptions(options));
+  } catch (error) {
+    driver.close();
+    throw error;
+  }
 }
 
 class RedisBackend implements Backend {

@@ -68,6 +68,15 @@ function readAnswers(reply: Reply, entries: readonly Entry[], answers: Renewal[]
 }
 
 function endingOf(letter: string, why: string): Renewal {
-  const by = why === '' ? {} : { by: JSON.parse(why) as RevokedBy };
-  return { outcome: letter === 'g' ? 'gone' : 'not-yours', ...by };
+  const by = revokedBy(why);
+  return { outcome: letter === 'g' ? 'gone' : 'not-yours', ...(by === undefined ? {} : { by }) };
+}
+
+/** Damage here must not reach the other holds of the batch. */
+function revokedBy(why: string): RevokedBy | undefined {
+  try {
+    return why === '' ? undefined : (JSON.parse(why) as RevokedBy);
+  } catch {
+    return undefined;
+  }
 }

@@ -63,7 +63,7 @@ export function holderRecord(reply: Reply, place: Place): LockRecord {
 
 /** `record`: claim until, seen, since, channel, rest, parted by spaces. Undefined if its time is over or it is none of ours. */
 export function waiterRecord(owner: string, mode: Mode, record: string, place: Place, placeMs: number): LockRecord | undefined {
-  const match = /^\d+ (\d+) (\d+) \S+ ,(.*)$/.exec(record);
+  const match = /^\d+ (\d+) (\d+) \S+ ,(.*)$/s.exec(record);
   if (match === null || Number(match[1]) + placeMs <= place.nowMs) return undefined;
   const rest = parse(`{${match[3]}`) as Pick<Hold, 'ttlMs' | 'node' | 'metadata'> | undefined;
   if (rest === undefined) return undefined;

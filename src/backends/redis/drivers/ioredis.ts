@@ -9,6 +9,8 @@ export interface IoredisClient {
   readonly isCluster: boolean;
   readonly status: string;
   readonly options: object;
+  /** The connection of the moment. */
+  readonly stream?: unknown;
   call(command: string, ...args: string[]): Promise<unknown>;
   duplicate(override?: object): IoredisClient;
   // biome-ignore lint/suspicious/noExplicitAny: what a listener is given depends on the event
@@ -39,6 +41,7 @@ export function ioredisDriver(client: IoredisClient): Driver {
     library: 'ioredis',
     cluster: false,
     command: (_key, args) => send(args),
+    connection: () => client.stream,
     owners: () => [send],
     subscribe: (channel, message, active) => subscribe(client, channel, message, active),
     ownConnections: () => {

@@ -35,9 +35,10 @@ if not value and string.byte(ARGV[5]) == 120 and redis.call('EXISTS', '{' .. K .
     local last = first
     local n = string.match(ARGV[5], '^x(%d+) ')
     if n ~= '1' then last = string.format('%.0f', first + n - 1) end
-    redis.call('SET', K, head .. first .. '","last":"' .. last .. '","sinceMs":' .. string.sub(first, 1, 13) .. ARGV[3], 'PX', ARGV[2])
+    -- The fence first: a script that ends halfway has then granted nothing.
     local past = last .. ' ' .. owner
     redis.call('SET', fenceKey, past, 'PX', ARGV[4])
+    redis.call('SET', K, head .. first .. '","last":"' .. last .. '","sinceMs":' .. string.sub(first, 1, 13) .. ARGV[3], 'PX', ARGV[2])
     return past
   end
 end
@@ -143,7 +144,8 @@ end
 local retry = -1
 if ahead == 0 or not held then
   local left = call('PTTL', K)
-  if left >= 0 then retry = left end
+  -- Free, and offered to nobody yet: more places were void than one call takes out.
+  if left >= 0 then retry = left elseif left == -2 then retry = 0 end
 end
 return {0, held and 'held' or 'queued', ahead, retry, int(nowMs), held and holders(v, ${holdersShown}) or {}}
 `,

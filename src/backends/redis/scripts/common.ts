@@ -109,6 +109,8 @@ local function cover(ms)
 end
 
 local function extendReader()
+  -- First what a full server allows: after that it allows the rest of the script too.
+  call('PEXPIRE', K, int(math.max(ttl, call('PTTL', K))))
   call('ZADD', H, int(nowMs + ttl + 1), owner)
   cover(ttl)
 end
@@ -116,21 +118,22 @@ end
 local function grantShared(v)
   local first, last = mint()
   if not first then return last end
+  -- The fence first: a script that ends halfway has then granted nothing.
+  remember(last)
   if v ~= MARK then
     call('DEL', K, H, R)
     call('SET', K, MARK, 'PX', int(ttl))
   end
   call('HSET', R, owner, record(first, last))
   extendReader()
-  remember(last)
   return {1, first, last, owner}
 end
 
 local function grantExclusive()
   local first, last = mint()
   if not first then return last end
-  call('SET', K, record(first, last), 'PX', int(ttl))
   remember(last)
+  call('SET', K, record(first, last), 'PX', int(ttl))
   return {1, first, last, owner}
 end
 `;
@@ -202,6 +205,8 @@ local function serve(asker, shared, at)
     else
       local ms = offerShared(xAt)
       if ms then
+        -- Readers whose lock was deleted or overwritten must not come back with it.
+        call('DEL', H, R)
         call('SET', K, MARK, 'PX', int(ms))
         return false
       end

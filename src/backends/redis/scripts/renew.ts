@@ -25,7 +25,8 @@ for i, v in ipairs(call('MGET', unpack(KEYS))) do
     local free = not v and call('EXISTS', key) == 0 or (v and string.sub(v, 1, 23) == '{"holdfast":1,"claim":"')
     reply[#reply + 1] = i
     reply[#reply + 1] = free and 'g' or 'n'
-    reply[#reply + 1] = call('HGET', '{' .. key .. '}:ended:why', owner) or ''
+    local why = redis.pcall('HGET', '{' .. key .. '}:ended:why', owner)
+    reply[#reply + 1] = type(why) == 'string' and why or ''
   end
 end
 return reply
@@ -46,13 +47,16 @@ ${base}
 local v = read()
 local reading = v == MARK and readers() or 0
 if reading > 0 and call('ZSCORE', H, owner) then
-  call('ZADD', H, int(nowMs + ttl + 1), owner)
   local left = math.max(ttl, call('PTTL', K))
+  -- First what a full server allows: after that it allows the rest of the script too.
+  call('PEXPIRE', K, int(left))
+  call('ZADD', H, int(nowMs + ttl + 1), owner)
   for _, key in ipairs({K, H, R}) do call('PEXPIRE', key, int(left)) end
   return {owner}
 end
 local free = not v or isClaim(v) or (v == MARK and reading == 0)
-return {owner, 1, free and 'g' or 'n', call('HGET', Y, owner) or ''}
+local why = redis.pcall('HGET', Y, owner)
+return {owner, 1, free and 'g' or 'n', type(why) == 'string' and why or ''}
 `,
   ['shared', 'shared:who'],
 );

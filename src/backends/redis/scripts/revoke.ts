@@ -32,14 +32,18 @@ if owner then
     return {int(nowMs), {}, first, last, owner}
   end
   if isEnded(owner) or wasLast(owner) then return {int(nowMs), {}} end
+  -- A fence that cannot be read is found out before anybody is robbed.
+  local first, damaged = mint()
+  if not first then return damaged end
 end
 
 local ended = holders(v, 100000)
+-- First what a full server allows: after that it allows the rest of the script too.
+if #ended > 0 then call('DEL', K, H, R) end
 for _, holder in ipairs(ended) do
   local o = string.match(holder[2], '^{"holdfast":1,"owner":"([^"]+)","first":"')
   if o then bury(o, why) end
 end
-if #ended > 0 then call('DEL', K, H, R) end
 if not owner then
   if #ended > 0 then advance() end
   return {int(nowMs), ended}
