@@ -4,7 +4,15 @@ import { limits } from '../../core/limits.js';
 import { granted, heldOf, needing, refused, sleep, topic } from './helpers.js';
 import type { Scene } from './scene.js';
 
+/** Unknown is neither yes nor no: a store may give it after a pause of the machine, and is asked again, as core does. */
 async function renewOne(store: Backend, ask: Ask): Promise<Renewal> {
+  for (let tries = 1; ; tries++) {
+    const answer = await renewOnce(store, ask);
+    if (answer.outcome !== 'unknown' || tries === 5) return answer;
+  }
+}
+
+async function renewOnce(store: Backend, ask: Ask): Promise<Renewal> {
   const answers = await store.renew([heldOf(ask)]);
   assert.equal(answers.length, 1, 'one answer for each hold');
   return answers[0] as Renewal;
