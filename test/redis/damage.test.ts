@@ -1,90 +1,73 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { redisFromUrl } from '../../src/backends/redis/index.js';
-import type { Backend } from '../../src/core/backend.js';
-import { openRedis } from '../support/redis-clients.js';
-import { assertKeyspaceClean } from '../support/redis-keyspace.js';
-import { RedisServer, redisIsMissing } from '../support/redis-server.js';
+import { redisIsMissing } from '../support/redis-server.js';
+import { storeScene } from './store-scene.js';
 import { ask, heldOf, recordsOf } from './support.js';
 
 /** What is left when keys were deleted or damaged by hand, or there is no room for more. */
 describe.skipIf(redisIsMissing)('Redis after somebody else was at the keys', () => {
-  let server: RedisServer;
-  let store: Backend;
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-  });
-  afterAll(() => server.stop());
-  beforeEach(async () => {
-    store = await openRedis('ioredis 5', server.url);
-  });
-  afterEach(async () => {
-    await server.command('CONFIG', 'SET', 'maxmemory', '0');
-    await store.close();
-    await assertKeyspaceClean(server);
-    await server.command('FLUSHALL');
-  });
+  const scene = storeScene();
 
   it('a reader whose lock was deleted does not come back with that of another reader', async () => {
     const lost = ask('d', { mode: 'shared' });
-    await store.acquire(lost);
-    await server.command('DEL', 'holdfast:d');
+    await scene.store.acquire(lost);
+    await scene.server.command('DEL', 'holdfast:d');
     const writer = ask('d');
-    expect(await store.acquire(writer)).toMatchObject({ outcome: 'granted' });
+    expect(await scene.store.acquire(writer)).toMatchObject({ outcome: 'granted' });
     const next = ask('d', { mode: 'shared', enqueue: true });
-    expect(await store.acquire(next)).toMatchObject({ outcome: 'refused' });
-    expect(await store.release(heldOf(writer))).toBe('released');
-    expect(await store.renew([heldOf(lost)])).toMatchObject([{ outcome: 'gone' }]);
-    expect(await store.acquire(next)).toMatchObject({ outcome: 'granted' });
-    expect(await store.release(heldOf(next))).toBe('released');
+    expect(await scene.store.acquire(next)).toMatchObject({ outcome: 'refused' });
+    expect(await scene.store.release(heldOf(writer))).toBe('released');
+    expect(await scene.store.renew([heldOf(lost)])).toMatchObject([{ outcome: 'gone' }]);
+    expect(await scene.store.acquire(next)).toMatchObject({ outcome: 'granted' });
+    expect(await scene.store.release(heldOf(next))).toBe('released');
   });
 
   it('a full server goes on renewing, for readers too, and can be freed by hand', async () => {
     const holds = [ask('full'), ask('full-shared', { mode: 'shared' })];
-    for (const each of holds) await store.acquire(each);
-    await server.command('CONFIG', 'SET', 'maxmemory', '1');
-    const renewals = await store.renew(holds.map(heldOf));
+    for (const each of holds) await scene.store.acquire(each);
+    await scene.server.command('CONFIG', 'SET', 'maxmemory', '1');
+    const renewals = await scene.store.renew(holds.map(heldOf));
     expect(renewals.map(({ outcome }) => outcome)).toEqual(['renewed', 'renewed']);
     for (const { name, node } of holds) {
-      expect((await store.revoke(name, { kind: 'revoked', reason: 'full', node })).ended).toHaveLength(1);
+      expect((await scene.store.revoke(name, { kind: 'revoked', reason: 'full', node })).ended).toHaveLength(1);
     }
   });
 
   it('a steal that cannot mint a fence robs nobody', async () => {
     const holder = ask('s');
-    await store.acquire(holder);
-    await server.command('SET', '{holdfast:s}:fence', 'junk');
+    await scene.store.acquire(holder);
+    await scene.server.command('SET', '{holdfast:s}:fence', 'junk');
     const heir = ask('s');
-    const stealing = store.revoke(heir.name, { kind: 'stolen', reason: 'r', node: heir.node, heir });
+    const stealing = scene.store.revoke(heir.name, { kind: 'stolen', reason: 'r', node: heir.node, heir });
     await expect(stealing).rejects.toMatchObject({ code: 'BACKEND_CORRUPT' });
-    expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
-    await store.release(heldOf(holder));
-    await server.command('DEL', '{holdfast:s}:fence');
+    expect(await scene.store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
+    await scene.store.release(heldOf(holder));
+    await scene.server.command('DEL', '{holdfast:s}:fence');
   });
 
   it('damage at one name does not reach the renewals of others', async () => {
     const holds = ['a', 'b', 'c'].map((name) => ask(name));
-    for (const each of holds) await store.acquire(each);
-    await server.command('DEL', 'holdfast:b');
-    await server.command('SET', '{holdfast:b}:ended:why', 'no hash', 'PX', '5000');
-    const renewals = await store.renew(holds.map(heldOf));
+    for (const each of holds) await scene.store.acquire(each);
+    await scene.server.command('DEL', 'holdfast:b');
+    await scene.server.command('SET', '{holdfast:b}:ended:why', 'no hash', 'PX', '5000');
+    const renewals = await scene.store.renew(holds.map(heldOf));
     expect(renewals.map(({ outcome }) => outcome)).toEqual(['renewed', 'gone', 'renewed']);
-    for (const each of holds) await store.release(heldOf(each));
+    for (const each of holds) await scene.store.release(heldOf(each));
   });
 
   it('a waiter is listed whatever its metadata says', async () => {
     const holder = ask('m');
-    await store.acquire(holder);
+    await scene.store.acquire(holder);
     const waiter = ask('m', { enqueue: true, metadata: { note: 'one\u2028two' } });
-    await store.acquire(waiter);
-    expect((await recordsOf(store, 'm')).map(({ state }) => state)).toEqual(['held', 'waiting']);
-    await store.abandon(waiter);
-    await store.release(heldOf(holder));
+    await scene.store.acquire(waiter);
+    expect((await recordsOf(scene.store, 'm')).map(({ state }) => state)).toEqual(['held', 'waiting']);
+    await scene.store.abandon(waiter);
+    await scene.store.release(heldOf(holder));
   });
 
   it('a URL with an option that is none leaves no connection behind', async () => {
-    await expect(redisFromUrl(`${server.url}?prefix=a%20b`)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-    const clients = await server.command('CLIENT', 'LIST', 'TYPE', 'normal');
+    await expect(redisFromUrl(`${scene.server.url}?prefix=a%20b`)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const clients = await scene.server.command('CLIENT', 'LIST', 'TYPE', 'normal');
     // This one's, and the store's.
     expect(clients.match(/\bid=/g)?.length ?? 0).toBeLessThanOrEqual(2);
   });

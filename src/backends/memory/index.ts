@@ -17,7 +17,7 @@ const traits: Traits = {
   push: true,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
-  fencesPerGrant: limits.batchMax,
+  fencesPerGrant: limits.fencesPerGrantMax,
   fenceSource: 'a counter in memory',
   guarantee: 'one process only: for tests, and as the smallest example of a backend',
 };

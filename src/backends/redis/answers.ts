@@ -29,7 +29,7 @@ export function saysGranted(reply: Reply): boolean {
 
 /** Of the reply to a revocation with an heir. */
 export function saysInherited(reply: Reply): boolean {
-  return list(reply)[2] !== undefined;
+  return list(reply)[3] !== undefined;
 }
 
 function grantUpTo(reply: string, { owner, fences, ttlMs }: Ask): Grant {
@@ -51,11 +51,11 @@ export function releaseOf(reply: Reply): Release {
   return 'absent';
 }
 
-export function revocationOf(reply: Reply, name: LockName, key: string, heir: Ask | undefined): Revocation {
-  const [now, ended, first, last, to] = list(reply);
-  if (!Array.isArray(ended)) throw misdelivered();
+export function revocationOf(reply: Reply, id: string, name: LockName, key: string, heir: Ask | undefined): Revocation {
+  const [of, now, ended, first, last] = list(reply);
+  if (of !== id || !Array.isArray(ended)) throw misdelivered();
   const place = { name: name.text, key, nowMs: number(now) };
   const records = list(ended).map((holder) => holderRecord(holder, place));
   if (heir === undefined || first === undefined) return { ended: records };
-  return { ended: records, grant: grantOf(first, last, to, heir) };
+  return { ended: records, grant: grantOf(first, last, of, heir) };
 }

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers';
 import { backoffMs } from '../../core/backoff.js';
 import { Calls } from '../../core/calls.js';
 import { type Instant, systemPorts } from '../../core/clock.js';
 import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
-import type { Driver, Reply, Send } from './driver.js';
+import { type Driver, NotConnectedError, type Reply, type Send } from './driver.js';
 import { fault, verdictOf } from './errors.js';
 import { siblingOf } from './keys.js';
 import { list, text } from './replies.js';
@@ -79,7 +80,7 @@ export class Commands {
       } catch (error) {
         const verdict = verdictOf(error);
         // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
-        const resent = connection !== undefined && connection !== null && connection !== this.#driver.connection?.();
+        const resent = !(error instanceof NotConnectedError) && this.#isAnother(connection);
         uncertain ||= verdict === 'unknown' || resent;
         if (verdict === 'no-script' && send !== whole) {
           send = whole;
@@ -94,10 +95,20 @@ export class Commands {
     }
   }
 
+  /** Whether the client has another connection now. What was handed over without one was sent on none. */
+  #isAnother(connection: unknown): boolean {
+    return connection !== undefined && connection !== null && connection !== this.#driver.connection?.();
+  }
+
   /** `sentAt`: of the first try. The deadline is that of all of them. */
   #once<T>(send: () => Promise<T>, doing: string, sentAt: Instant, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, reject);
     });
   }
+}
+
+/** For a script that must know copies of one call. In hexadecimal: some look for it with patterns, in which other characters have a meaning. */
+export function callId(): string {
+  return randomBytes(12).toString('hex');
 }

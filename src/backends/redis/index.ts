@@ -18,7 +18,7 @@ import { ClosedError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { answerOf, releaseOf, revocationOf, saysGranted, saysInherited } from './answers.js';
-import { Commands } from './commands.js';
+import { Commands, callId } from './commands.js';
 import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
@@ -44,7 +44,7 @@ const traits: Traits = {
   push: true,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
-  fencesPerGrant: limits.batchMax,
+  fencesPerGrant: limits.fencesPerGrantMax,
   fenceSource: "max(previous + 1, microseconds of the server's clock), minted in the script that grants",
   guarantee:
     'exclusion while the server keeps its data and its clock is not stepped; fences rise over expiry, a restart without data, and a failover whose servers’ clocks agree within its duration',
@@ -135,11 +135,11 @@ class RedisBackend implements Backend {
     const key = this.#keys.of(name);
     const why = JSON.stringify({ kind, reason });
     const { commandTimeoutMs } = this.#settings;
-    const args =
-      heir === undefined ? [why] : [why, heir.owner, heir.mode, ttlOf(heir), String(heir.fences), restOf(heir), this.#retention];
+    const id = heir?.owner ?? callId();
+    const grant = heir === undefined ? [] : [heir.mode, ttlOf(heir), String(heir.fences), restOf(heir), this.#retention];
     const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
-    const reply = await this.#granting.eval(revokeScript, key, args, timeoutMs, heir, saysInherited);
-    return revocationOf(reply, name, key, heir);
+    const reply = await this.#granting.eval(revokeScript, key, [why, id, ...grant], timeoutMs, heir, saysInherited);
+    return revocationOf(reply, id, name, key, heir);
   }
 
   async probe(): Promise<readonly Finding[]> {

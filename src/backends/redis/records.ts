@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from '../../core/errors.js';
 import { decodeName, encodeName, parseName } from '../../core/name.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
-import { Commands } from './commands.js';
+import { Commands, callId } from './commands.js';
 import type { Reply } from './driver.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
 import { Keys, siblingOf } from './keys.js';
@@ -54,11 +53,6 @@ export function redisRecords(client: RedisClient, options?: RedisRecordsOptions)
       driver.close();
     },
   };
-}
-
-/** Comes back with the reply. In hexadecimal: the scripts look for it with patterns, in which other characters have a meaning. */
-function callId(): string {
-  return randomBytes(12).toString('hex');
 }
 
 function ttlText(ttlMs: number | undefined): string {

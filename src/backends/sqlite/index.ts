@@ -36,7 +36,7 @@ const traits: Traits = {
   push: true,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
-  fencesPerGrant: limits.batchMax,
+  fencesPerGrant: limits.fencesPerGrantMax,
   fenceSource: 'max(previous + 1, microseconds of the wall clock), in the row of the name',
   guarantee:
     'one machine, local disk: exclusion between all its processes while the file is there; a holder that died is replaced at once, expiry counts on the uptime, which nobody can step',

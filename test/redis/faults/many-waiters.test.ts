@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { redisIsMissing } from '../../support/redis-server.js';
 import { openRedis } from '../../support/redis-clients.js';
+import { redisIsMissing } from '../../support/redis-server.js';
 import { ask, heldOf } from '../support.js';
 import { Scene } from './scene.js';
 

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/core/backend.js';
+import { Holdfast } from '../../../src/core/holdfast.js';
 import { limits } from '../../../src/core/limits.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { assertKeyspaceClean } from '../../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../../support/redis-server.js';
 import { ask, heldOf } from '../support.js';
 import { lossOf, until } from './scene.js';
-import { Holdfast } from '../../../src/core/holdfast.js';
 import { gccIsMissing, SteppedClock } from './stepped-clock.js';
 
 const hourSeconds = 3_600;

@@ -6,10 +6,11 @@ export const revokeScript = script(
   `
 -- Ends every hold. With an heir, grants to it in the same step; one that was abandoned robs nobody.
 -- KEYS  1 the lock
--- ARGV  1 who ends it, as the holder is told; with an heir also: 2 owner, 3 its mode, 4 TTL in ms, 5 number of fences,
---       6 rest of the record, 7 how long the fence is kept, in ms
--- reply {now in ms, holders that were ended, first fence, last fence, heir}; nothing after the holders without a grant
-local K, why, owner = KEYS[1], ARGV[1], ARGV[2]
+-- ARGV  1 who ends it, as the holder is told, 2 id of this call; with an heir that is its owner, and also: 3 its mode, 4 TTL in ms,
+--       5 number of fences, 6 rest of the record, 7 how long the fence is kept, in ms
+-- reply {id, now in ms, holders that were ended, first fence, last fence}; no fences without a grant
+local K, why, id, mode = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local owner = mode and id
 local ttl, fences, rest, retention = tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0), ARGV[6], ARGV[7]
 ${siblings}
 ${base}
@@ -24,17 +25,21 @@ if owner then
   if v and string.sub(v, 1, #head) == head then
     call('PEXPIRE', K, int(ttl))
     local first, last = string.match(v, '^(%d+)","last":"(%d+)"', #head + 1)
-    return {int(nowMs), {}, first, last, owner}
+    return {id, int(nowMs), {}, first, last}
   end
-  if reading > 0 and call('ZSCORE', H, owner) and ARGV[3] == 'shared' then
+  if reading > 0 and call('ZSCORE', H, owner) and mode == 'shared' then
     extendReader()
     local first, last = string.match(call('HGET', R, owner), '"first":"(%d+)","last":"(%d+)"')
-    return {int(nowMs), {}, first, last, owner}
+    return {id, int(nowMs), {}, first, last}
   end
-  if isEnded(owner) or wasLast(owner) then return {int(nowMs), {}} end
+  if isEnded(owner) or wasLast(owner) then return {id, int(nowMs), {}} end
   -- A fence that cannot be read is found out before anybody is robbed.
   local first, damaged = mint()
   if not first then return damaged end
+elseif isEnded(id) then
+  -- A copy of a call that is done: told the same, and ends nobody.
+  local told = call('HGET', Y, id)
+  return {id, int(nowMs), told and cjson.decode(told) or {}}
 end
 
 local ended = holders(v, 100000)
@@ -44,16 +49,18 @@ for _, holder in ipairs(ended) do
   local o = string.match(holder[2], '^{"holdfast":1,"owner":"([^"]+)","first":"')
   if o then bury(o, why) end
 end
+-- Another copy of this call must not end whoever comes next.
+bury(id, not owner and #ended > 0 and cjson.encode(ended))
 if not owner then
   if #ended > 0 then advance() end
-  return {int(nowMs), ended}
+  return {id, int(nowMs), ended}
 end
 
 drop(Q, owner)
 drop(S, owner)
 call('DEL', K, H, R)
-local granted = ARGV[3] == 'shared' and grantShared(false) or grantExclusive()
+local granted = mode == 'shared' and grantShared(false) or grantExclusive()
 if granted.err then return granted end
-return {int(nowMs), ended, granted[2], granted[3], owner}
+return {id, int(nowMs), ended, granted[2], granted[3]}
 `,
 );
