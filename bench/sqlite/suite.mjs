@@ -67,18 +67,22 @@ export const targets = [
     met: (ratio) => ratio >= 0.6,
   },
   {
-    says: 'xproc: busiest caller within a factor 1.5 of the idlest',
-    needs: [['xproc', 'holdfast']],
-    measure: ({ xproc }) => xproc.holdfast.spread,
+    says: 'xproc and handover: busiest caller within a factor 1.5 of the idlest',
+    needs: [
+      ['xproc', 'holdfast'],
+      ['handover', 'holdfast'],
+    ],
+    measure: ({ xproc, handover }) => Math.max(xproc.holdfast.spread, handover.holdfast.spread),
     met: (spread) => spread <= 1.5,
   },
   {
-    says: 'xproc: at least 5 × the pairs/s of proper-lockfile',
+    // Not of xproc: its 1 ms of work allows nobody 1,000 pairs, whatever the lock costs.
+    says: 'handover: at least 5 × the pairs/s of proper-lockfile',
     needs: [
-      ['xproc', 'holdfast'],
-      ['xproc', 'proper-lockfile'],
+      ['handover', 'holdfast'],
+      ['handover', 'proper-lockfile'],
     ],
-    measure: ({ xproc }) => xproc.holdfast.pairsPerSecond / xproc['proper-lockfile'].pairsPerSecond,
+    measure: ({ handover }) => handover.holdfast.pairsPerSecond / handover['proper-lockfile'].pairsPerSecond,
     met: (ratio) => ratio >= 5,
   },
 ];

@@ -44,7 +44,7 @@ export class Caller {
   }
 }
 
-type Wanted = Pick<Settings, 'mode' | 'ttlMs' | 'metadata'>;
+export type Wanted = Pick<Settings, 'mode' | 'ttlMs' | 'metadata'>;
 
 /** Callers of one hold must want the same from the store. */
 export function sameWant(a: Wanted, b: Wanted): boolean {

@@ -39,8 +39,15 @@ export const limits = {
   /** While something is held, the clocks are compared at least this often: timers stand still while a machine sleeps. */
   clockCheckMsMax: 1_000,
 
-  /** Local callers served by one grant. Bounds how long another process waits for its turn. */
+  /** Local callers that a grant serves because they waited when it came. Bounds how long another process waits for its turn. */
   batchMax: 64,
+  /**
+   * How long a grant goes on with local callers that came while it ran: some hand-overs between processes long, and no
+   * longer than a short piece of work. So much longer another process may have to wait.
+   */
+  sliceMs: 5,
+  /** Fences of one grant, hence turns. One turn takes microseconds: fences that nobody uses must not outrun the clock. */
+  fencesPerGrantMax: 512,
   /** Local callers that may wait for one name. Beyond it something is wrong, and memory would grow in silence. */
   localQueueMax: 100_000,
   /** Names in one `requestAll`. */

@@ -8,14 +8,16 @@ const nobody: readonly Caller[] = [];
 export class Line {
   /** A set: leaving from the middle is cheap. None while nobody waits: an idle one would be a good part of a held lease. */
   #some: Set<Caller> | undefined;
+  /** Looked up often; undefined: not known. */
+  #first: Caller | undefined;
 
   get size(): number {
     return this.#some?.size ?? 0;
   }
 
   get head(): Caller | undefined {
-    for (const caller of this.#callers) return caller;
-    return undefined;
+    this.#first ??= this.#some?.values().next().value;
+    return this.#first;
   }
 
   [Symbol.iterator](): Iterator<Caller> {
@@ -34,6 +36,7 @@ export class Line {
 
   /** They were to have their turn and had not: they come before all others. */
   putBack(callers: readonly Caller[]): void {
+    this.#first = undefined;
     if (callers.length > 0) this.#some = new Set([...callers, ...this.#callers]);
   }
 
@@ -45,6 +48,13 @@ export class Line {
       length += 1;
     }
     return length;
+  }
+
+  /** Takes whoever is first. */
+  takeHead(): Caller | undefined {
+    const { head } = this;
+    if (head !== undefined) this.#remove(head);
+    return head;
   }
 
   /** Takes those at the head that one grant can serve. */
@@ -64,12 +74,14 @@ export class Line {
     for (const caller of taken) this.#remove(caller);
     return taken;
   }
+
   get #callers(): Iterable<Caller> {
     return this.#some ?? nobody;
   }
 
   #remove(caller: Caller): boolean {
     const found = this.#some?.delete(caller) === true;
+    if (this.#first === caller) this.#first = undefined;
     if (this.#some?.size === 0) this.#some = undefined;
     return found;
   }

@@ -1,8 +1,8 @@
 import { type Desk, steal, tryOnce } from './aside.js';
-import type { Refusal } from './backend.js';
+import type { Ask, Refusal } from './backend.js';
 import { type Caller, type GivenUp, sameWant } from './caller.js';
 import { isPermanent } from './calls.js';
-import { ownerDigest } from './clock.js';
+import { type Instant, ownerDigest, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { type HoldfastError, LimitExceededError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
@@ -27,8 +27,8 @@ export interface QueueContext {
 
 /**
  * All callers of this process for one name. They queue here, and one ask stands for them in the store: for the run of
- * callers at the head that want the same. A grant serves those who were waiting when it came, up to `limits.batchMax`;
- * then it is given back, and the store decides who is next.
+ * callers at the head that want the same. A grant serves those who were waiting when it came, up to `limits.batchMax`,
+ * and for `limits.sliceMs` those who come while it runs; then it is given back, and the store decides who is next.
  */
 export class NameQueue implements Desk, ServingsHost {
   readonly name: LockName;
@@ -43,6 +43,10 @@ export class NameQueue implements Desk, ServingsHost {
   /** When an ask that the store had answered came to its end. */
   #heardOfAtMs = Number.NEGATIVE_INFINITY;
   #stopWatching: (() => void) | undefined;
+  /** While the running hold may come to those who wait. */
+  #sliceTimer: Timer | undefined;
+  /** Turns of the last hold. */
+  #served = 0;
   #whenIdle: (() => void)[] | undefined;
 
   constructor(name: LockName, context: QueueContext) {
@@ -93,7 +97,7 @@ export class NameQueue implements Desk, ServingsHost {
     }
     this.#line.join(caller);
     this.limitWait(caller);
-    this.#pump();
+    this.#pump(caller.enqueuedAt);
   }
 
   /** Nobody waits here any more. Turns that have begun go on. */
@@ -117,9 +121,24 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   /** The ask behind it need not wait for its answer: stores take calls in the order in which they come, or refuse it once more. */
-  givingBack(): void {
+  givingBack(served: number): void {
+    this.#served = served;
     // Without a queue in the store it would come before all other processes, every time.
-    if (this.store.backend.traits.queue && this.#asker?.mayBeNext) this.#asker.wake();
+    if (!this.store.backend.traits.queue) return;
+    if (this.#asker?.mayBeNext) this.#asker.wake();
+    this.#pump();
+  }
+
+  hasLatecomer(ask: Ask): boolean {
+    const { head } = this.#line;
+    return head !== undefined && sameWant(head.settings, ask);
+  }
+
+  takeLatecomer(): Caller | undefined {
+    const caller = this.#line.takeHead();
+    // Mostly nobody has asked for it yet.
+    if (this.#asker !== undefined) this.#pump();
+    return caller;
   }
 
   servingOver(): void {
@@ -177,14 +196,31 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   /** Makes the ask in the store fit the head of the queue. */
-  #pump(): void {
+  #pump(now?: Instant): void {
     const { head } = this.#line;
     if (this.#asker !== undefined && (head === undefined || !sameWant(head.settings, this.#asker.want))) {
       this.#asker.giveUp();
       this.#asker = undefined;
     }
-    if (head === undefined) return this.#idle();
-    this.#asker ??= this.#ask(head.settings);
+    if (head === undefined) {
+      this.#endSlice();
+      return this.#idle();
+    }
+    if (this.#asker !== undefined) return;
+    const openForMs = this.servings.openForMs(head.settings, now);
+    if (openForMs <= 0) this.#askFor(head);
+    // Whoever is still there when the slice is over is asked for then, while the work of others goes on.
+    else this.#sliceTimer ??= this.store.ports.timer(openForMs, () => this.#askFor(this.#line.head));
+  }
+
+  #askFor(head: Caller | undefined): void {
+    this.#endSlice();
+    if (head !== undefined) this.#asker ??= this.#ask(head.settings);
+  }
+
+  #endSlice(): void {
+    this.#sliceTimer?.cancel();
+    this.#sliceTimer = undefined;
   }
 
   #ask(settings: Settings): Asker {
@@ -192,7 +228,7 @@ export class NameQueue implements Desk, ServingsHost {
     const want = { name: this.name, mode, ttlMs, metadata };
     const asker: Asker = new Asker(this.#context.store, want, {
       once: false,
-      fencesWanted: () => this.#line.runLength(settings, limits.batchMax),
+      fencesWanted: () => this.#fencesWanted(settings),
       listen: () => this.#listen(),
       onRefused: (refusal, ask) => this.#reportWaiting(asker, settings, refusal, ownerDigest(ask.owner)),
     });
@@ -202,6 +238,13 @@ export class NameQueue implements Desk, ServingsHost {
       (error) => this.#askFailed(asker, error),
     );
     return asker;
+  }
+
+  /** Room for latecomers: twice the turns that the last hold came to, so that few fences go unused. */
+  #fencesWanted(settings: Settings): number {
+    const waiting = this.#line.runLength(settings, limits.batchMax);
+    if (settings.mode === 'shared' || !this.store.backend.traits.queue) return waiting;
+    return Math.max(waiting, Math.min(2 * this.#served, limits.fencesPerGrantMax));
   }
 
   #answered(asker: Asker, settings: Settings, answer: Answer): void {

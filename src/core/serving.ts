@@ -3,6 +3,7 @@ import type { Instant, Ports } from './clock.js';
 import type { LeaseLostError, Loss } from './errors.js';
 import type { Emitter } from './events.js';
 import { Turn, type TurnHost } from './lease.js';
+import { limits } from './limits.js';
 import { type Granted, type HoldContext, type HoldOwner, LiveHold } from './live-hold.js';
 
 /** Who looks after the servings of a name. */
@@ -10,6 +11,9 @@ export interface ServingHost {
   readonly holdContext: HoldContext;
   /** Gives the hold back to the store; calls `done` in any case. */
   giveBack(serving: Serving, lastTurn: Turn | undefined, done: () => void): void;
+  /** Whether somebody came while it ran whom it may serve, too. */
+  hasLatecomer(serving: Serving, now: Instant): boolean;
+  takeLatecomer(): Caller | undefined;
   /** The hold was lost: these callers have not begun and go back to the front of the queue. */
   lost(unserved: readonly Caller[]): void;
   /** All work is over and the store knows. */
@@ -22,9 +26,9 @@ interface Running {
 }
 
 /**
- * One grant and the batch of local callers that it serves: exclusive ones after each other, shared ones together, each
- * with the next fence of the range. The hold is given back when the last work has ended (invariant 8): not before,
- * also when everyone has been told of a loss.
+ * One grant and the local callers that it serves: exclusive ones after each other, shared ones together, each with the next
+ * fence of the range. First those that waited when it came; then, for a slice of time, those that come while it runs. The
+ * hold is given back when the last work has ended (invariant 8): not before, also when everyone has been told of a loss.
  */
 export class Serving implements TurnHost, HoldOwner {
   readonly hold: LiveHold;
@@ -33,6 +37,8 @@ export class Serving implements TurnHost, HoldOwner {
   #running: readonly Running[] = [];
   #batch: Caller[];
   #nextFence: bigint;
+  /** When its first turn began, by the monotonic clock. */
+  #beganAtMs = Number.POSITIVE_INFINITY;
   #over = false;
   /** `#end` is at work: it finishes by itself, also when it finds the hold lost. */
   #ending = false;
@@ -61,8 +67,19 @@ export class Serving implements TurnHost, HoldOwner {
     return this.#running.map(({ turn }) => turn);
   }
 
+  /** How many turns have begun. */
+  get served(): number {
+    return Number(this.#nextFence - this.hold.fences.first);
+  }
+
+  /** For how much longer a turn that ends is followed by that of a latecomer, as long as there are fences. */
+  openForMs(now: Instant): number {
+    const goesOn = this.hold.held.mode === 'exclusive' && this.hold.loss === undefined && !this.#over;
+    return goesOn ? this.#beganAtMs + limits.sliceMs - now.monotonicMs : 0;
+  }
+
   start(): void {
-    this.#beginNext();
+    this.#beginNext(this.hold.granted.sentAt);
   }
 
   withdraw(caller: Caller): boolean {
@@ -90,16 +107,17 @@ export class Serving implements TurnHost, HoldOwner {
     if (this.#running.length === 0 && !this.#ending) this.#finish(undefined, undefined, this.ports.now());
   }
 
-  #nextCanBegin(): boolean {
+  #nextCanBegin(now: Instant): boolean {
     const free = this.hold.held.mode === 'shared' || this.#running.length === 0;
-    return free && this.#batch.length > 0 && this.#nextFence <= this.hold.fences.last;
+    if (!free || this.#nextFence > this.hold.fences.last) return false;
+    return this.#batch.length > 0 || this.#host.hasLatecomer(this, now);
   }
 
-  #beginNext(): void {
-    while (this.#nextCanBegin()) {
+  #beginNext(endedAt: Instant): void {
+    while (this.#nextCanBegin(endedAt)) {
       const now = this.ports.now();
       if (!this.hold.tick(now)) return;
-      const caller = this.#batch.shift();
+      const caller = this.#batch.shift() ?? this.#host.takeLatecomer();
       // A list that was filled keeps its room for as long as the lease lasts.
       if (this.#batch.length === 0) this.#batch = [];
       if (caller !== undefined) this.#begin(caller, now);
@@ -110,6 +128,7 @@ export class Serving implements TurnHost, HoldOwner {
     caller.stopWaiting();
     const turn = new Turn(this.hold, this.#nextFence, caller, this, now);
     this.#nextFence += 1n;
+    this.#beganAtMs = Math.min(this.#beganAtMs, now.monotonicMs);
     const running = { turn, caller };
     this.#running = this.#running.length === 0 ? [running] : [...this.#running, running];
     this.emitter.emit('granted', () => turn.event());
@@ -124,11 +143,11 @@ export class Serving implements TurnHost, HoldOwner {
     turn.finish();
     this.#running = this.#running.filter((each) => each !== running);
     this.#ending = true;
-    const handedOn = this.#running.length > 0 || (this.#nextCanBegin() && this.hold.tick());
+    const handedOn = this.#running.length > 0 || (this.#nextCanBegin(now) && this.hold.tick(now));
     if (handedOn && turn.loss === undefined) {
       this.emitter.emit('released', () => ({ ...turn.event(), outcome: 'released', handedOn }));
     }
-    this.#beginNext();
+    this.#beginNext(now);
     this.#ending = false;
     if (this.#running.length === 0) return this.#finish(handedOn ? undefined : turn, caller, this.ports.now());
     this.#endIfUnused();

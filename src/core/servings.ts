@@ -1,6 +1,6 @@
-import type { Mode } from './backend.js';
-import type { Caller } from './caller.js';
-import { ownerDigest } from './clock.js';
+import type { Ask, Mode } from './backend.js';
+import { type Caller, sameWant, type Wanted } from './caller.js';
+import { type Instant, ownerDigest } from './clock.js';
 import { abandonInBackground, release, type StoreContext } from './giving-back.js';
 import type { Turn } from './lease.js';
 import type { Granted, HoldContext } from './live-hold.js';
@@ -10,10 +10,13 @@ import { Serving, type ServingHost } from './serving.js';
 export interface ServingsHost {
   readonly store: StoreContext;
   readonly holdContext: HoldContext;
+  /** Whether somebody waits whom this hold could serve. */
+  hasLatecomer(ask: Ask): boolean;
+  takeLatecomer(): Caller | undefined;
   /** A hold was lost before these callers had their turn. */
   unservedBack(unserved: readonly Caller[]): void;
-  /** A release was sent, and not answered yet. */
-  givingBack(): void;
+  /** A release was sent, and not answered yet. `served`: turns of that hold. */
+  givingBack(served: number): void;
   /** A hold was given back. */
   servingOver(): void;
 }
@@ -72,7 +75,28 @@ export class Servings implements ServingHost {
       }
       done();
     });
-    this.#host.givingBack();
+    this.#host.givingBack(serving.served);
+  }
+
+  /** How much longer a hold of this process may come to those who want this and come now. */
+  openForMs(wanted: Wanted, now?: Instant): number {
+    // Without a queue in the store nobody else would be sure of a turn afterwards.
+    if (this.#all.length === 0 || !this.#host.store.backend.traits.queue) return 0;
+    const at = now ?? this.#host.store.ports.now();
+    let longestMs = 0;
+    for (const serving of this.#all) {
+      if (sameWant(serving.hold.granted.ask, wanted)) longestMs = Math.max(longestMs, serving.openForMs(at));
+    }
+    return longestMs;
+  }
+
+  hasLatecomer(serving: Serving, now: Instant): boolean {
+    if (!this.#host.store.backend.traits.queue || !this.#host.hasLatecomer(serving.hold.granted.ask)) return false;
+    return serving.openForMs(now) > 0;
+  }
+
+  takeLatecomer(): Caller | undefined {
+    return this.#host.takeLatecomer();
   }
 
   lost(unserved: readonly Caller[]): void {

@@ -139,7 +139,7 @@ export class Asker {
 
   #ask(): Ask {
     const { traits } = this.#context.backend;
-    const fences = Math.max(1, Math.min(this.#options.fencesWanted(), traits.fencesPerGrant, limits.batchMax));
+    const fences = Math.max(1, Math.min(this.#options.fencesWanted(), traits.fencesPerGrant));
     const { name, mode, ttlMs, metadata } = this.want;
     const enqueue = !this.#options.once && traits.queue;
     // Written out: a spread here was the most expensive line of an uncontended request.

@@ -43,9 +43,9 @@ describe('npm run bench', () => {
   it(
     'measures each kind of work with every contender, side by side',
     async () => {
-      const [result] = JSON.parse(await bench('--json', '--only', 'solo,xproc,held')) as [Result];
+      const [result] = JSON.parse(await bench('--json', '--only', 'solo,xproc,handover,held')) as [Result];
       expect(result.quick).toBe(true);
-      expect(result.measured.map(({ work }) => work.key)).toEqual(['solo', 'xproc', 'held']);
+      expect(result.measured.map(({ work }) => work.key)).toEqual(['solo', 'xproc', 'handover', 'held']);
       for (const { work, rows } of result.measured) {
         expect(rows.map(({ contender }) => contender)).toEqual(contenders);
         for (const row of rows) expect(row, `${work.key} of ${row.contender}`).toMatchObject(shapeOf(work.key));

@@ -162,6 +162,21 @@ export const mutants: readonly Mutant[] = [
     [serving, 'const unserved = this.#batch;\n        this.#batch = [];', 'const unserved = [];'],
     [serving, tickBeforeTurn, ''],
   ),
+  mutant('endless-slice', 'One grant serves callers for as long as more of them come.', [
+    serving,
+    'this.#beganAtMs + limits.sliceMs - now.monotonicMs',
+    'Number.POSITIVE_INFINITY',
+  ]),
+  mutant(
+    'slice-for-nobody',
+    'Where nobody can queue in the store, too, one grant serves those who come while it runs.',
+    [
+      'core/servings.js',
+      'if (!this.#host.store.backend.traits.queue || !this.#host.hasLatecomer',
+      'if (!this.#host.hasLatecomer',
+    ],
+    ['core/queue.js', "settings.mode === 'shared' || !this.store.backend.traits.queue", "settings.mode === 'shared'"],
+  ),
   mutant('shared-overtakes', 'Readers pass a writer that waits in front of them.', [
     store,
     "const blocking = inFront.filter((place) => ask.mode === 'exclusive' || place.ask.mode === 'exclusive');",

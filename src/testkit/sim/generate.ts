@@ -50,7 +50,9 @@ export function generate(seed: number): Scenario {
 
 function plan(dice: Dice, kind: Kind, name: string, names: readonly string[]): ProcessPlan {
   const callers = Array.from({ length: integer(dice, 1, 4, 'callers', name) }, (_, caller) =>
-    Array.from({ length: integer(dice, 2, 4, 'ops', name, caller) }, (_, n) => op(dice, kind, `${name}.${caller}.${n}`, names)),
+    Array.from({ length: (isHot(dice) ? 3 : 1) * integer(dice, 2, 4, 'ops', name, caller) }, (_, n) =>
+      op(dice, kind, `${name}.${caller}.${n}`, names),
+    ),
   );
   return {
     name,
@@ -63,23 +65,33 @@ function plan(dice: Dice, kind: Kind, name: string, names: readonly string[]): P
   };
 }
 
+/** Many short turns of callers that want the same: one grant then serves those, too, that come while it runs. */
+function isHot(dice: Dice): boolean {
+  return chance(dice, 0.2, 'hot');
+}
+
 function op(dice: Dice, kind: Kind, id: string, names: readonly string[]): Op {
   const is = (probability: number, site: string) => chance(dice, probability, site, id);
-  const ttlMs = pick(dice, [600, 1_000, 1_500, 3_000], 'ttl', id);
+  const hot = isHot(dice);
+  const ttlMs = hot ? 1_000 : pick(dice, [600, 1_000, 1_500, 3_000], 'ttl', id);
   // Theft spoils order and promptness: most calm worlds go without.
   const thieves = kind !== 'calm' || chance(dice, 0.3, 'thieves');
   const steal = thieves && is(0.04, 'steal');
   const mode = !steal && is(0.3, 'shared') ? 'shared' : 'exclusive';
   const ifAvailable = !steal && is(0.1, 'if-available');
   const long = is(kind === 'fading' ? 0.5 : 0.2, 'long');
-  const workMs = long ? between(dice, ttlMs * 0.6, ttlMs * 2, 'work', id) : between(dice, 0, 60, 'work', id);
+  const workMs = hot
+    ? between(dice, 0, 2, 'hot-work', id)
+    : long
+      ? between(dice, ttlMs * 0.6, ttlMs * 2, 'work', id)
+      : between(dice, 0, 60, 'work', id);
   const kindOf =
     thieves && is(0.03, 'revoke') ? 'revoke' : is(0.04, 'query') ? 'query' : is(0.4, 'acquire') ? 'acquire' : 'request';
   return {
     id,
     kind: kindOf,
-    thinkMs: is(0.3, 'eager') ? 0 : between(dice, 0, 400, 'think', id),
-    name: pick(dice, names, 'name', id),
+    thinkMs: hot || is(0.3, 'eager') ? 0 : between(dice, 0, 400, 'think', id),
+    name: pick(dice, hot ? names.slice(0, 1) : names, 'name', id),
     mode,
     ttlMs,
     steal,

@@ -10,6 +10,7 @@ import { prompt } from './prompt.js';
 import { renewals } from './renewals.js';
 import { lateSignal, toldButKept, unfoundedLoss } from './signal.js';
 import { sink } from './sink.js';
+import { slice } from './slice.js';
 import { deadOnArrival, syncAbort, useWithoutHold } from './use.js';
 
 /** Every promise that a history is held to. */
@@ -34,6 +35,7 @@ export const rules: readonly Rule[] = [
   fifoStore,
   fifoLocal,
   prompt,
+  slice,
   settles,
   close,
   spinning,
