@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { setTimeout } from 'node:timers';
 import type { Stop } from '../../../core/backend.js';
 import { InvalidArgumentError } from '../../../core/errors.js';
@@ -32,9 +33,11 @@ export const reconnecting = { retryStrategy: pauseMs, sentinelRetryStrategy: pau
 /** @throws InvalidArgumentError if the client would change our keys */
 export function ioredisDriver(client: IoredisClient): Driver {
   refuseKeyPrefix(client.options);
+  const gather = gathering();
   const send = (args: readonly string[]) => {
     // Else it could not be told from a connection that was lost with the command on it.
     if (client.status === 'end') return Promise.reject(new NotConnectedError('the client is closed: close it after Holdfast'));
+    gather(client.stream);
     return client.call(...(args as [string, ...string[]])) as Promise<Reply>;
   };
   return {
@@ -53,6 +56,26 @@ export function ioredisDriver(client: IoredisClient): Driver {
       );
     },
     close: () => {},
+  };
+}
+
+/** What can hold back what is written to it. */
+interface Corked {
+  cork(): void;
+  uncork(): void;
+}
+
+/** Commands of one turn of the event loop leave in one write: ioredis makes one of each, and each is a system call. */
+function gathering(): (stream: unknown) => void {
+  let corked: unknown;
+  return (stream) => {
+    if (stream === corked || typeof (stream as Partial<Corked> | null | undefined)?.cork !== 'function') return;
+    corked = stream;
+    (stream as Corked).cork();
+    process.nextTick(() => {
+      if (corked === stream) corked = undefined;
+      (stream as Corked).uncork();
+    });
   };
 }
 
