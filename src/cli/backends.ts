@@ -41,9 +41,12 @@ async function openRedis(url: string): Promise<Backend> {
 const defaultUrl = 'sqlite:';
 
 /** The store named by `--backend`, else by HOLDFAST_BACKEND, else the default one. */
-export async function openBackend(option: string | undefined): Promise<Backend> {
+export function backendUrl(option: string | undefined): string {
   if (option === '') throw usage('--backend is empty: is a variable unset?');
-  const url = option ?? (process.env['HOLDFAST_BACKEND'] || defaultUrl);
+  return option ?? (process.env['HOLDFAST_BACKEND'] || defaultUrl);
+}
+
+export async function openBackend(url: string): Promise<Backend> {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase();
   const known = Object.keys(schemes);
   if (scheme === undefined) throw usage(`the backend "${url}" is no URL: write it like ${examples()}`);

@@ -5,8 +5,10 @@ import process from 'node:process';
 import { findOnPath } from './command.js';
 import { CliError, exit } from './exit.js';
 import { Guard } from './guard.js';
+import { descendants } from './processes.js';
 import { isTerminal } from './say.js';
-import { descendants } from './tree.js';
+import { commandProcess } from './undertaker/command-process.js';
+import type { Will } from './undertaker/will.js';
 
 const groupPollMs = 10;
 
@@ -23,11 +25,13 @@ export class Child {
   readonly exited: Promise<number>;
   readonly ownGroup: boolean;
   readonly #process: ChildProcess;
-  readonly #guard: Guard | undefined;
+  readonly #guard: Guard;
   #killed = false;
 
-  constructor(command: readonly string[], env: NodeJS.ProcessEnv) {
+  /** @param will how the lease is given back if we die before the command */
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv, will: Will | undefined) {
     this.ownGroup = !isTerminal(0);
+    this.#guard = new Guard(will);
     const [file = '', ...args] = [...diesWithParent(), ...command];
     this.#process = spawn(file, args, { stdio: 'inherit', env, detached: this.ownGroup });
     this.exited = new Promise((resolve, reject) => {
@@ -37,7 +41,7 @@ export class Child {
     // Nobody may be listening yet when it cannot be started.
     this.exited.catch(() => {});
     const { pid } = this.#process;
-    this.#guard = this.ownGroup && pid !== undefined ? new Guard(pid) : undefined;
+    if (pid !== undefined) this.#guard.watch(commandProcess(pid, this.ownGroup));
   }
 
   /** Hands a signal on to the command's group, or to the command where it shares ours. */
@@ -78,9 +82,14 @@ export class Child {
     }
   }
 
-  /** After its end: whoever watched over it may go. */
+  /** After its end: whoever watches over it must kill nobody any more. */
+  over(): void {
+    this.#guard.commandOver();
+  }
+
+  /** After the end of the lease: whoever watched over it may go. */
   forget(): void {
-    this.#guard?.dismiss();
+    this.#guard.dismiss();
   }
 }
 

@@ -8,7 +8,7 @@ import { roughDuration } from './duration.js';
 import { exit } from './exit.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { say } from './say.js';
-import { openStore } from './session.js';
+import { openToHold } from './session.js';
 import { SignalRelay } from './signals.js';
 import { Supervisor } from './supervise.js';
 import { watchWaiting } from './waiting-notice.js';
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     giveUp: () => gaveUp.abort(),
     continued: () => supervisor?.continued(),
   });
-  const locks = await openStore(options.backend);
+  const { locks, wills } = await openToHold(options.backend);
   const lease = await obtain(locks, options, gaveUp).catch(async (error: unknown) => {
     await atMost(farewellMsMax, locks.close());
     if (relay.gaveUp === undefined) throw error;
@@ -37,10 +37,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     await atMost(farewellMsMax, locks.close());
     return exit.signalBase + signalNumber(relay.gaveUp ?? null);
   }
-  return runUnder(lease, locks, options, (child) => {
+  return runUnder(lease, locks, () => {
+    const child = new Child(options.command, environment(lease), wills.willOf(lease));
     relay.child = child;
     supervisor = new Supervisor(lease, child, options);
-    return supervisor;
+    return [child, supervisor];
   });
 }
 
@@ -59,23 +60,21 @@ async function obtain(locks: Holdfast, options: RunOptions, gaveUp: AbortControl
   }
 }
 
-async function runUnder(
-  lease: HeldLease,
-  locks: Holdfast,
-  options: RunOptions,
-  supervise: (child: Child) => Supervisor,
-): Promise<number> {
+async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly [Child, Supervisor]): Promise<number> {
+  let child: Child | undefined;
   let lost: string | undefined;
   try {
-    const child = new Child(options.command, environment(lease));
-    const result = await supervise(child).finished();
-    child.forget();
+    const [started, supervisor] = start();
+    child = started;
+    const result = await supervisor.finished();
+    child.over();
     lost = result.lost;
     if (lost === undefined) return result.status;
     say(`stopped the command under "${lease.name}": ${lost}`);
     return exit.lost;
   } finally {
     await giveBack(lease, locks, lost === undefined ? farewellMsMax : farewellAfterLossMsMax, lost === undefined);
+    child?.forget();
   }
 }
 

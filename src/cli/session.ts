@@ -1,8 +1,10 @@
 import process from 'node:process';
-import { systemPorts } from '../core/clock.js';
+import type { Backend } from '../core/backend.js';
+import { type Ports, systemPorts } from '../core/clock.js';
 import { Holdfast } from '../core/holdfast.js';
-import { openBackend } from './backends.js';
+import { backendUrl, openBackend } from './backends.js';
 import { say } from './say.js';
+import { WillWriter } from './undertaker/will-writer.js';
 
 /**
  * How long a wait goes on through a store that does not answer. Longer than the library's own patience: a job of cron
@@ -15,13 +17,21 @@ function warn(message: string, cause: unknown): void {
   if (process.env['HOLDFAST_DEBUG'] === '1') say(`${message}: ${cause instanceof Error ? cause.message : String(cause)}`);
 }
 
-export async function openStore(backend: string | undefined): Promise<Holdfast> {
-  return new Holdfast(await openBackend(backend), { unavailableMs }, { ...systemPorts(), warn });
+function instance(backend: Backend, ports: Ports): Holdfast {
+  return new Holdfast(backend, { unavailableMs }, { ...ports, warn });
+}
+
+/** The store for one lease, and who can write down how somebody else would give it back. */
+export async function openToHold(option: string | undefined): Promise<{ readonly locks: Holdfast; readonly wills: WillWriter }> {
+  const url = backendUrl(option);
+  const backend = await openBackend(url);
+  const wills = new WillWriter(url, backend.traits);
+  return { locks: instance(backend, wills.noting(systemPorts())), wills };
 }
 
 /** Opens the store for one look, and closes it whatever happens. */
-export async function withStore<T>(backend: string | undefined, look: (locks: Holdfast) => Promise<T>): Promise<T> {
-  const locks = await openStore(backend);
+export async function withStore<T>(option: string | undefined, look: (locks: Holdfast) => Promise<T>): Promise<T> {
+  const locks = instance(await openBackend(backendUrl(option)), systemPorts());
   try {
     return await look(locks);
   } finally {

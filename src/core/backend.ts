@@ -34,6 +34,11 @@ export interface Traits {
   readonly queue: boolean;
   /** `watch` really wakes. Without it, waiting is polling, with backoff capped at `pollMs`. */
   readonly push: boolean;
+  /**
+   * Waiters on the holder's machine see that its process is gone, and take over at once. Without it a killed holder costs its
+   * TTL, unless somebody gives back in its place: `holdfast run` sees to that.
+   */
+  readonly seesDeadHolders: boolean;
   /** Longest time between two tries of a waiter that nothing woke. */
   readonly pollMs: number;
   /** TTLs that the store can keep. */

@@ -46,19 +46,25 @@ export interface ProcessStatus {
   /** One letter: `Z` and `X` are dead, `T` is stopped. */
   readonly state: string;
   readonly parentPid: number;
+  readonly sessionId: number;
   /** In clock ticks since boot. */
   readonly startedAt: string;
 }
 
 /**
- * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4 and 22 of proc(5)) are counted
+ * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4, 6 and 22 of proc(5)) are counted
  * after the command's closing parenthesis, because a command may contain spaces and parentheses.
  */
 export function readProcess(pid: number): ProcessStatus | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', parentPid: Number(fields[1]), startedAt: fields[19] ?? '' };
+    return {
+      state: fields[0] ?? '',
+      parentPid: Number(fields[1]),
+      sessionId: Number(fields[3]),
+      startedAt: fields[19] ?? '',
+    };
   } catch {
     return undefined;
   }

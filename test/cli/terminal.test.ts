@@ -1,27 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import process from 'node:process';
 import { describe, expect, it } from 'vitest';
 import { until } from './support/poll.js';
-import { program, type Running, Scene } from './support/program.js';
+import { Scene } from './support/program.js';
+import { hasScript, onTerminal, quote } from './support/terminal.js';
 
 const scene = new Scene();
-
-/** util-linux's `script` runs a command on a terminal of its own. */
-const hasScript = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') === true;
-
-/**
- * A terminal that stays open: what is written to `keys` is typed into it. Always with the same shell, whatever the
- * user's is: some of them end of Ctrl-C themselves, after the program that they wait for.
- */
-function onTerminal(shell: string): Running {
-  const fifo = `mkfifo ${scene.file('keys')}; exec 3<>${scene.file('keys')}`;
-  const command = `${fifo}; exec script -qefc ${quote(shell)} /dev/null <&3`;
-  return scene.start('bash', ['-c', command], { env: { SHELL: '/bin/sh', HF: `${process.execPath} ${program}` } });
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
 
 function type(keys: string): void {
   spawnSync('bash', ['-c', `printf ${quote(keys)} > ${scene.file('keys')}`]);
@@ -29,7 +12,7 @@ function type(keys: string): void {
 
 describe.skipIf(!hasScript)('on a terminal', () => {
   it('the command can read what is typed', async () => {
-    const running = onTerminal(`$HF run x -- sh -c 'echo ready; read line; echo "got $line"; exit 5'`);
+    const running = onTerminal(scene, `$HF run x -- sh -c 'echo ready; read line; echo "got $line"; exit 5'`);
     await until('ready', 10_000, () => running.stdout().includes('ready'));
     type('hello\\n');
     expect((await running.ended).status).toBe(5);
@@ -38,7 +21,7 @@ describe.skipIf(!hasScript)('on a terminal', () => {
 
   it('Ctrl-C reaches the command once', async () => {
     const counting = `trap "n=\\$((n+1)); echo int \\$n" INT; n=0; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; exit 4`;
-    const running = onTerminal(`exec $HF run x -- bash -c '${counting}'`);
+    const running = onTerminal(scene, `exec $HF run x -- bash -c '${counting}'`);
     await until('ready', 10_000, () => running.stdout().includes('ready'));
     type('\\003');
     expect((await running.ended).status).toBe(4);
@@ -49,7 +32,7 @@ describe.skipIf(!hasScript)('on a terminal', () => {
     const holder = scene.holdfast(['run', 'x', '--', 'sleep', '60']);
     const inspect = async () => JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout).held.length === 1;
     await until('held', 10_000, inspect);
-    const waiting = onTerminal(`$HF run --wait 4s x -- true; $HF query; NO_COLOR=1 $HF query`);
+    const waiting = onTerminal(scene, `$HF run --wait 4s x -- true; $HF query; NO_COLOR=1 $HF query`);
     await waiting.ended;
     expect(waiting.stdout()).toMatch(new RegExp(`waiting for "x": process ${holder.pid} on \\S+ has held it for`));
     expect(waiting.stdout().match(/\x1b\[1mNAME/g)?.length).toBe(1);

@@ -15,6 +15,8 @@ const traits: Traits = {
   shared: true,
   queue: true,
   push: true,
+  // The store dies with its one process.
+  seesDeadHolders: true,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
   fencesPerGrant: limits.fencesPerGrantMax,

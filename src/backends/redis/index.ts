@@ -42,6 +42,7 @@ const traits: Traits = {
   shared: true,
   queue: true,
   push: true,
+  seesDeadHolders: false,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
   fencesPerGrant: limits.fencesPerGrantMax,

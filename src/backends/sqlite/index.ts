@@ -34,6 +34,7 @@ const traits: Traits = {
   shared: true,
   queue: true,
   push: true,
+  seesDeadHolders: true,
   pollMs: limits.pollMsMax,
   ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
   fencesPerGrant: limits.fencesPerGrantMax,

@@ -46,6 +46,7 @@ export class SimBackend implements Backend {
       shared: true,
       queue: store.queue,
       push: store.push,
+      seesDeadHolders: false,
       pollMs: store.pollMs,
       ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
       fencesPerGrant: store.fencesPerGrant,

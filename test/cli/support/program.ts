@@ -5,6 +5,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach } from 'vitest';
+import { until } from './poll.js';
+import { undertakers } from './undertakers.js';
 
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -54,6 +56,7 @@ export class Scene {
       for (const { child } of this.#started) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
       await Promise.all(this.#started.map((each) => each.ended));
       this.#started = [];
+      await until('no guard and no undertaker is left', 5_000, () => undertakers(this.backend).length === 0);
       rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     });
   }

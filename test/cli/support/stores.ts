@@ -5,14 +5,18 @@ import { Scene } from './program.js';
 /** Registers the same cases for the stores that the program is used with most. */
 export function onEveryStore(cases: (scene: Scene) => void): void {
   describe('with the embedded store', () => cases(new Scene()));
+  onRedis(cases);
+}
+
+export function onRedis(cases: (scene: Scene, server: () => RedisServer) => void): void {
   describe.skipIf(redisIsMissing)('with Redis', () => {
     let server: RedisServer;
     beforeAll(async () => {
       server = await RedisServer.start();
     });
     afterAll(() => server.stop());
-    // What a killed holder leaves behind ends with its TTL, which is longer than the next test.
+    // What a stopped holder leaves behind ends with its TTL, which is longer than the next test.
     afterEach(() => server.command('FLUSHALL'));
-    cases(new Scene(() => `redis://127.0.0.1:${server.port}`));
+    cases(new Scene(() => `redis://127.0.0.1:${server.port}`), () => server);
   });
 }

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backend } from '../../core/backend.js';
+import { Background } from '../../core/background.js';
+import { Calls } from '../../core/calls.js';
+import { systemPorts } from '../../core/clock.js';
+import { release } from '../../core/giving-back.js';
+import { limits } from '../../core/limits.js';
+import { parseName } from '../../core/name.js';
+import { openBackend } from '../backends.js';
+import type { CommandProcess } from './command-process.js';
+import { Remains } from './remains.js';
+import type { Will } from './will.js';
+
+const lookMsMin = 5;
+/** What survives a SIGKILL for longer hangs in the kernel (a network filesystem): looking more often does not help it. */
+const lookMsMax = 250;
+
+/**
+ * Gives back what a dead holder held, when nothing is left of its command.
+ *
+ * @param command undefined if it was over before its holder died
+ */
+export async function bury(will: Will, command: CommandProcess | undefined): Promise<void> {
+  // Connects while the command dies.
+  const backend = await openBackend(will.backendUrl);
+  if (command !== undefined) await gone(new Remains(command, will));
+  await giveBack(backend, will);
+}
+
+async function gone(remains: Remains): Promise<void> {
+  for (let pauseMs = lookMsMin; !remains.end(); pauseMs = Math.min(2 * pauseMs, lookMsMax)) await sleep(pauseMs);
+}
+
+/** As a living holder does it: a compare-and-delete, tried again while it can matter. */
+async function giveBack(backend: Backend, { name, owner, mode, ttlMs }: Will): Promise<void> {
+  const ports = { ...systemPorts(), warn: () => {} };
+  const calls = new Calls(ports);
+  const background = new Background(ports, calls);
+  const context = {
+    backend,
+    ports,
+    calls,
+    background,
+    node: ports.identity(),
+    callTimeoutMs: limits.callTimeoutMsDefault,
+    unavailableMs: limits.unavailableMsMax,
+  };
+  const held = { name: parseName(name), owner, mode, ttlMs };
+  await new Promise((resolve) => release(context, held, resolve));
+  await background.finish(ttlMs);
+}

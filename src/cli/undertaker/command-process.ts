@@ -1,0 +1,29 @@
+import { readProcess } from '../../core/node.js';
+
+/** The command that ran under the lock, so that somebody who did not start it finds it, and no other. */
+export interface CommandProcess {
+  readonly pid: number;
+  /** It leads a process group and a session; else it shares the terminal's with others. */
+  readonly ownGroup: boolean;
+  /** In the kernel's own unit; empty where the platform does not say. */
+  readonly startedAt: string;
+  /** Zero where the platform does not say. */
+  readonly sessionId: number;
+}
+
+/** Of a child that was started just now and that nobody has waited for yet: its pid cannot be another's. */
+export function commandProcess(pid: number, ownGroup: boolean): CommandProcess {
+  const { startedAt = '', sessionId = 0 } = readProcess(pid) ?? {};
+  return { pid, ownGroup, startedAt, sessionId };
+}
+
+/** A line of words. The first is what `kill` takes: negative for a group. */
+export function writtenCommand({ pid, ownGroup, startedAt, sessionId }: CommandProcess): string {
+  return `${ownGroup ? -pid : pid} ${sessionId} ${startedAt}`;
+}
+
+/** Undefined without words: the command was over. */
+export function readCommand([target, sessionId, startedAt = '']: readonly string[]): CommandProcess | undefined {
+  if (target === undefined) return undefined;
+  return { pid: Math.abs(Number(target)), ownGroup: Number(target) < 0, startedAt, sessionId: Number(sessionId) };
+}
