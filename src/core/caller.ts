@@ -26,6 +26,10 @@ export class Caller {
   readonly settings: Settings;
   readonly actions: CallerActions;
   readonly enqueuedAt: Instant;
+  /** Kept by the line in which it waits. */
+  previous: Caller | undefined;
+  next: Caller | undefined;
+  inLine = false;
   waitTimer: Timer | undefined;
   stopListening: (() => void) | undefined;
 

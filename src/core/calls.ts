@@ -1,9 +1,10 @@
+import { Bag, type Bagged } from './bag.js';
 import type { Instant, Ports, Timer } from './clock.js';
 import { detached } from './detached.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from './errors.js';
 import { limits } from './limits.js';
 
-interface Pending {
+interface Pending extends Bagged {
   readonly dueMs: number;
   readonly timeoutMs: number;
   readonly doing: string;
@@ -16,7 +17,7 @@ interface Pending {
  */
 export class Calls {
   readonly #ports: Ports;
-  readonly #pending = new Set<Pending>();
+  readonly #pending = new Bag<Pending>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
 
@@ -40,7 +41,7 @@ export class Calls {
     answered: (value: T) => void,
     failed: (error: unknown) => void,
   ): void {
-    const pending: Pending = { dueMs: sentAt.monotonicMs + timeoutMs, timeoutMs, doing, failed };
+    const pending: Pending = { dueMs: sentAt.monotonicMs + timeoutMs, timeoutMs, doing, failed, bagIndex: -1 };
     this.#add(pending);
     promised(call).then(
       (value) => {
@@ -65,7 +66,7 @@ export class Calls {
 
   /** False if its deadline was first. */
   #remove(pending: Pending): boolean {
-    const found = this.#pending.delete(pending);
+    const found = this.#pending.remove(pending);
     if (this.#pending.size === 0) this.#rest();
     return found;
   }
@@ -92,7 +93,7 @@ export class Calls {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.#ports.now().monotonicMs;
     const due = [...this.#pending].filter(({ dueMs }) => dueMs <= nowMs);
-    for (const pending of due) this.#pending.delete(pending);
+    for (const pending of due) this.#pending.remove(pending);
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { dueMs } of this.#pending) nextMs = Math.min(nextMs, dueMs);
     if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs);

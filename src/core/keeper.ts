@@ -1,12 +1,13 @@
 import type { Backend, Held, Renewal } from './backend.js';
 import { backoffMs } from './backoff.js';
+import { Bag, type Bagged } from './bag.js';
 import { type Calls, callTimeoutMs } from './calls.js';
 import { elapsedMs, type Instant, type Ports, type Timer } from './clock.js';
 import { detached } from './detached.js';
 import { limits } from './limits.js';
 
 /** A hold, as the keeper sees it. */
-export interface Kept {
+export interface Kept extends Bagged {
   readonly held: Held;
   /** What the store last promised, which may be less than was asked for. */
   readonly ttlMs: number;
@@ -41,7 +42,7 @@ export class Keeper {
   /** Shifts this process's windows against those of others, so that a fleet does not beat in step. */
   readonly #phase: number;
   /** By the moment when something is due, of the monotonic clock: each hold stands here once. */
-  readonly #agenda = new Map<number, Set<Kept>>();
+  readonly #agenda = new Map<number, Bag<Kept>>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   /** When the clocks were last compared: not when the timer was armed, or a hold that arms it would hide a jump. */
@@ -107,9 +108,12 @@ export class Keeper {
     if (dueMs === hold.dueMs) return;
     this.#remove(hold);
     hold.dueMs = dueMs;
-    const set = this.#agenda.get(dueMs);
-    if (set === undefined) this.#agenda.set(dueMs, new Set([hold]));
-    else set.add(hold);
+    let bag = this.#agenda.get(dueMs);
+    if (bag === undefined) {
+      bag = new Bag();
+      this.#agenda.set(dueMs, bag);
+    }
+    bag.add(hold);
     if (dueMs < this.#timerAtMs) this.#arm(dueMs);
   }
 
@@ -122,9 +126,8 @@ export class Keeper {
   }
 
   #remove(hold: Kept): void {
-    const set = this.#agenda.get(hold.dueMs);
-    set?.delete(hold);
-    if (set?.size === 0) this.#agenda.delete(hold.dueMs);
+    // Left in the agenda when it is empty: the next hold is due in the same moment, most likely.
+    this.#agenda.get(hold.dueMs)?.remove(hold);
     hold.dueMs = Number.POSITIVE_INFINITY;
   }
 
@@ -155,7 +158,7 @@ export class Keeper {
     for (const [dueMs, holds] of this.#agenda) {
       if (dueMs > nowMs) continue;
       this.#agenda.delete(dueMs);
-      due.push(...holds);
+      due.push(...holds.takeAll());
     }
     for (const hold of due) hold.dueMs = Number.POSITIVE_INFINITY;
     return due;

@@ -50,6 +50,8 @@ export const limits = {
   fencesPerGrantMax: 512,
   /** Local callers that may wait for one name. Beyond it something is wrong, and memory would grow in silence. */
   localQueueMax: 100_000,
+  /** Below this number of names, those with nothing to do are remembered: some hundred bytes each. */
+  idleQueuesMax: 1_000,
   /** Names in one `requestAll`. */
   namesPerRequestMax: 64,
 

@@ -34,6 +34,7 @@ export class LiveHold implements Kept {
   ttlMs: number;
   renewAtMs = Number.POSITIVE_INFINITY;
   dueMs = Number.POSITIVE_INFINITY;
+  bagIndex = -1;
   readonly #context: HoldContext;
   readonly #owner: HoldOwner;
   #state: HoldState;

@@ -25,6 +25,8 @@ export interface QueueContext {
   readonly onIdle: (queue: NameQueue) => void;
 }
 
+const none: readonly never[] = [];
+
 /**
  * All callers of this process for one name. They queue here, and one ask stands for them in the store: for the run of
  * callers at the head that want the same. A grant serves those who were waiting when it came, up to `limits.batchMax`,
@@ -38,7 +40,7 @@ export class NameQueue implements Desk, ServingsHost {
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
   /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
-  #running: Set<Asker> | undefined;
+  #running: readonly Asker[] = none;
   #aside: Map<Caller, Asker> | undefined;
   /** When an ask that the store had answered came to its end. */
   #heardOfAtMs = Number.NEGATIVE_INFINITY;
@@ -104,7 +106,7 @@ export class NameQueue implements Desk, ServingsHost {
   rejectWaiting(reason: () => HoldfastError): void {
     // All of them before the ask is looked at: it would be sent anew for each.
     for (const caller of this.waiting) if (this.#takeOut(caller)) this.giveUp(caller, 'closed', reason());
-    for (const asker of [...(this.#running ?? [])]) asker.giveUp();
+    for (const asker of this.#running) asker.giveUp();
     this.#pump();
   }
 
@@ -269,13 +271,11 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
-    this.#running ??= new Set();
-    this.#running.add(asker);
+    this.#running = this.#running.length === 0 ? [asker] : [...this.#running, asker];
     // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
     const over = <T>(settle: (value: T) => void) => {
       return (value: T) => {
-        this.#running?.delete(asker);
-        if (this.#running?.size === 0) this.#running = undefined;
+        this.#running = this.#running.length === 1 ? none : this.#running.filter((each) => each !== asker);
         if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
         settle(value);
         this.#idle();
@@ -292,7 +292,8 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   #idle(): void {
-    if (this.#line.size > 0 || this.servings.size > 0 || this.#running !== undefined) return;
+    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.length > 0) return;
+    this.#served = 0;
     const stop = this.#stopWatching;
     this.#stopWatching = undefined;
     try {

@@ -1,17 +1,20 @@
 import type { LockRecord } from './backend.js';
 import { Caller, type CallerActions } from './caller.js';
 import type { HoldfastError } from './errors.js';
+import { limits } from './limits.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
 import { NameQueue, type QueueContext } from './queue.js';
 
-/** One queue per name for which something waits, asks or is held in this process. */
+/** One queue per name for which something waits, asks or is held in this process, and for some that were used before. */
 export class Queues {
   readonly #context: QueueContext;
   readonly #all = new Map<string, NameQueue>();
 
   constructor(context: Omit<QueueContext, 'onIdle'>) {
     const onIdle = (queue: NameQueue) => {
+      // Names are used again, most of them: making and dropping a queue each time costs more than a few idle ones.
+      if (this.#all.size <= limits.idleQueuesMax) return;
       if (this.#all.get(queue.name.encoded) === queue) this.#all.delete(queue.name.encoded);
     };
     this.#context = { ...context, onIdle };

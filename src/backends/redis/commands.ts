@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers';
 import { backoffMs } from '../../core/backoff.js';
 import { Calls } from '../../core/calls.js';
-import { type Instant, systemPorts } from '../../core/clock.js';
+import { systemPorts } from '../../core/clock.js';
 import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import { type Driver, NotConnectedError, type Reply, type Send } from './driver.js';
 import { fault, verdictOf } from './errors.js';
@@ -37,7 +37,7 @@ export class Commands {
    * @param send by default on the client that all share
    * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError
    */
-  async eval(script: Script, locks: readonly string[], args: readonly string[], timeoutMs: number, send?: Send): Promise<Reply> {
+  eval(script: Script, locks: readonly string[], args: readonly string[], timeoutMs: number, send?: Send): Promise<Reply> {
     const key = locks[0] ?? '';
     const via: Send = send ?? ((words) => this.#driver.command(key, words));
     const keys = this.#driver.cluster ? [key, ...script.siblings.map((name) => siblingOf(key, name))] : locks;
@@ -46,7 +46,7 @@ export class Commands {
     const first = () => via(known);
     // With the text, so that it cannot be forgotten in between.
     const whole = () => via(['EVAL', script.lua, ...rest]);
-    return this.#call(`running "${script.name}"`, timeoutMs, first, whole);
+    return this.#call(script.doing, timeoutMs, first, whole);
   }
 
   /** All keys of a pattern, in portions; some may come twice. */
@@ -67,44 +67,42 @@ export class Commands {
     this.#closed = true;
   }
 
-  async #call<T>(doing: string, timeoutMs: number, first: () => Promise<T>, whole: () => Promise<T> = first): Promise<T> {
-    if (this.#closed) throw new ClosedError('this Redis backend is closed: make a new one');
+  /** Called back instead of awaited: promises would be most of what a call costs here. */
+  #call<T>(doing: string, timeoutMs: number, first: () => Promise<T>, whole: () => Promise<T> = first): Promise<T> {
+    if (this.#closed) return Promise.reject(new ClosedError('this Redis backend is closed: make a new one'));
+    // Of the first try: the deadline is that of all of them.
     const sentAt = this.#ports.now();
     const dueMs = sentAt.monotonicMs + timeoutMs;
     let uncertain = false;
     let send = first;
-    for (let tries = 1; ; tries++) {
-      const connection = this.#driver.connection?.();
-      try {
-        return await this.#once(send, doing, sentAt, timeoutMs);
-      } catch (error) {
-        const verdict = verdictOf(error);
-        // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
-        const resent = !(error instanceof NotConnectedError) && this.#isAnother(connection);
-        uncertain ||= verdict === 'unknown' || resent;
-        if (verdict === 'no-script' && send !== whole) {
-          send = whole;
-          continue;
-        }
-        if (error instanceof OutcomeUnknownError) this.#driver.suspect?.();
-        const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
-        const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
-        if (verdict === 'permanent' || isOver) throw fault(error, doing, uncertain);
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      }
-    }
+    let tries = 0;
+    return new Promise((resolve, reject) => {
+      const attempt = () => {
+        tries += 1;
+        const connection = this.#driver.connection?.();
+        this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, (error) => {
+          const verdict = verdictOf(error);
+          // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
+          const resent = !(error instanceof NotConnectedError) && this.#isAnother(connection);
+          uncertain ||= verdict === 'unknown' || resent;
+          if (verdict === 'no-script' && send !== whole) {
+            send = whole;
+            return attempt();
+          }
+          if (error instanceof OutcomeUnknownError) this.#driver.suspect?.();
+          const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
+          const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
+          if (verdict === 'permanent' || isOver) reject(fault(error, doing, uncertain));
+          else setTimeout(attempt, pauseMs);
+        });
+      };
+      attempt();
+    });
   }
 
   /** Whether the client has another connection now. What was handed over without one was sent on none. */
   #isAnother(connection: unknown): boolean {
     return connection !== undefined && connection !== null && connection !== this.#driver.connection?.();
-  }
-
-  /** `sentAt`: of the first try. The deadline is that of all of them. */
-  #once<T>(send: () => Promise<T>, doing: string, sentAt: Instant, timeoutMs: number): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, reject);
-    });
   }
 }
 

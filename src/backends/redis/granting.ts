@@ -24,7 +24,7 @@ export class Granting {
    * @param isGrant whether a reply says that the ask was granted
    * @throws BackendUnavailableError if too few replicas have the grant, which was then undone
    */
-  async eval(
+  eval(
     script: Script,
     key: string,
     args: readonly string[],
@@ -34,14 +34,26 @@ export class Granting {
   ): Promise<Reply> {
     const lanes = this.#lanes;
     if (lanes === undefined || ask === undefined) return this.#commands.eval(script, [key], args, timeoutMs);
-    const send = (words: readonly string[]) => lanes.command(key, words, timeoutMs, isGrant);
-    const [reply = null, replicas] = list(await this.#commands.eval(script, [key], args, timeoutMs, send));
-    if (isGrant(reply) && number(replicas) < this.#replicas) await this.#undo(key, ask, number(replicas), timeoutMs);
-    return reply;
+    return this.#evalOn(lanes, script, key, args, timeoutMs, ask, isGrant);
   }
 
   close(): void {
     this.#lanes?.close();
+  }
+
+  async #evalOn(
+    lanes: Lanes,
+    script: Script,
+    key: string,
+    args: readonly string[],
+    timeoutMs: number,
+    ask: Ask,
+    isGrant: (reply: Reply) => boolean,
+  ): Promise<Reply> {
+    const send = (words: readonly string[]) => lanes.command(key, words, timeoutMs, isGrant);
+    const [reply = null, replicas] = list(await this.#commands.eval(script, [key], args, timeoutMs, send));
+    if (isGrant(reply) && number(replicas) < this.#replicas) await this.#undo(key, ask, number(replicas), timeoutMs);
+    return reply;
   }
 
   async #undo(key: string, { name, owner, mode }: Ask, replicas: number, timeoutMs: number): Promise<never> {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 /** A Lua script as the server knows it. Each states its KEYS, ARGV and reply at its top. */
 export interface Script {
   /** For messages. */
-  readonly name: string;
+  readonly doing: string;
   readonly lua: string;
   /** SHA-1 of the text: what EVALSHA names. */
   readonly sha: string;
@@ -20,5 +20,5 @@ const allSiblings = ['fence', 'queue', 'queue:shared', 'who', 'shared', 'shared:
 
 export function script(name: string, lua: string, siblings: readonly (typeof allSiblings)[number][] = allSiblings): Script {
   const text = `${lua.trim()}\n`;
-  return { name, lua: text, sha: createHash('sha1').update(text).digest('hex'), siblings };
+  return { doing: `running "${name}"`, lua: text, sha: createHash('sha1').update(text).digest('hex'), siblings };
 }
