@@ -88,8 +88,8 @@ export class Child {
   }
 
   /** After the end of the lease: whoever watched over it may go. */
-  forget(): void {
-    this.#guard.dismiss();
+  forget(): Promise<void> {
+    return this.#guard.dismiss();
   }
 }
 

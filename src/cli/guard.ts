@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import process from 'node:process';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type CommandProcess, writtenCommand } from './undertaker/command-process.js';
 import { type Will, writtenWill } from './undertaker/will.js';
+
+/** How long a killed shell may take to end. */
+const collectMsMax = 50;
 
 /**
  * Standard input is a pipe whose other end only we hold: it ends when we do. Its first line is the command; without one, our
@@ -18,7 +23,7 @@ started_at() {
   set -- \${stat##*) }
   echo "\${20}"
 }
-node=$1 undertaker=$2
+node=$1 undertaker=$2 cwd=$3
 read -r target session started || exit
 if read -r _; then
   read -r _
@@ -28,6 +33,8 @@ else
   [ "\${now:-$started}" = "\${started:-$now}" ] && kill -KILL "$target"
   set -- "$target" "$session" "$started"
 fi
+# The environment may name files by relative paths.
+cd -- "$cwd" 2>/dev/null
 [ -z "$node" ] || exec "$node" "$undertaker" "$@" <&3
 `;
 
@@ -42,37 +49,60 @@ const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url
  * costs seventy times that. The will lies in a pipe of its own until somebody needs it.
  */
 export class Guard {
-  readonly #shell: ChildProcess;
+  readonly #shell: ChildProcess | undefined;
 
   /** To be made before the command is started, so that there is no moment in which it runs unwatched. */
   constructor(will: Will | undefined) {
-    const heir = will === undefined ? [] : [process.execPath, undertaker];
-    this.#shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...heir], {
+    this.#shell = startShell(will);
+  }
+
+  watch(command: CommandProcess): void {
+    this.#shell?.stdin?.write(`${writtenCommand(command)}\n`);
+  }
+
+  /** The command is over by itself: nobody is to be killed, its number could be given to another. */
+  commandOver(): void {
+    this.#shell?.stdin?.write('over\n');
+  }
+
+  /** The lease is over too, and with it the guard. Collected by us where that is possible: not every container has an init that does. */
+  async dismiss(): Promise<void> {
+    const shell = this.#shell;
+    if (shell?.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
+    const gone = once(shell, 'exit');
+    shell.kill('SIGKILL');
+    await Promise.race([gone, sleep(collectMsMax)]);
+  }
+}
+
+/** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
+function startShell(will: Will | undefined): ChildProcess | undefined {
+  const heir = will === undefined ? [] : [process.execPath, undertaker, cwd()];
+  try {
+    const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...heir], {
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
       // Out of reach of the terminal's signals, and of those sent to our own group.
       detached: true,
       cwd: '/',
     });
-    // Without a shell there is no guard; the command runs all the same.
-    this.#shell.on('error', () => {});
-    this.#shell.stdin?.on('error', () => {});
-    const pipe = this.#shell.stdio[3] as Duplex | null | undefined;
+    shell.on('error', () => {});
+    shell.stdin?.on('error', () => {});
+    // None of the pipes is there if the machine has no room for them.
+    const pipe = shell.stdio?.[3] as Duplex | null | undefined;
     pipe?.on('error', () => {});
     pipe?.end(will === undefined ? '' : writtenWill(will));
-    this.#shell.unref();
+    shell.unref();
+    return shell;
+  } catch {
+    return undefined;
   }
+}
 
-  watch(command: CommandProcess): void {
-    this.#shell.stdin?.write(`${writtenCommand(command)}\n`);
-  }
-
-  /** The command is over by itself: nobody is to be killed, its number could be given to another. */
-  commandOver(): void {
-    this.#shell.stdin?.write('over\n');
-  }
-
-  /** The lease is over too, and with it the guard. */
-  dismiss(): void {
-    this.#shell.kill('SIGKILL');
+/** Our folder may be gone. */
+function cwd(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return '/';
   }
 }

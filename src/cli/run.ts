@@ -73,8 +73,14 @@ async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly
     say(`stopped the command under "${lease.name}": ${lost}`);
     return exit.lost;
   } finally {
-    await giveBack(lease, locks, lost === undefined ? farewellMsMax : farewellAfterLossMsMax, lost === undefined);
-    child?.forget();
+    const answered = await giveBack(
+      lease,
+      locks,
+      lost === undefined ? farewellMsMax : farewellAfterLossMsMax,
+      lost === undefined,
+    );
+    // Else its guard goes on trying after us.
+    if (answered || lost !== undefined) await child?.forget();
   }
 }
 
@@ -87,8 +93,8 @@ function environment(lease: HeldLease): NodeJS.ProcessEnv {
   };
 }
 
-/** A release without an answer is tried again in the background; `close` waits for it. */
-async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell: boolean): Promise<void> {
+/** A release without an answer is tried again in the background; `close` waits for it. True if the store has answered. */
+async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell: boolean): Promise<boolean> {
   let outcome: ReleaseOutcome | undefined;
   const work = async () => {
     outcome = await lease.release();
@@ -96,9 +102,11 @@ async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell:
     return true;
   };
   const done = await atMost(Math.min(timeMs, lease.ttlMs), work());
-  if (!tell || outcome === 'released' || (outcome === 'unknown' && done === true)) return;
+  const answered = outcome === 'unknown' ? done === true : outcome !== undefined;
+  if (!tell || outcome === 'released' || (outcome === 'unknown' && answered)) return answered;
   const left = roughDuration(lease.ttlMs);
   say(`could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`);
+  return answered;
 }
 
 /** The value, or undefined if it takes too long or fails: neither may cost the command its exit status. */

@@ -46,7 +46,7 @@ export const limits = {
    * longer than a short piece of work. So much longer another process may have to wait.
    */
   sliceMs: 5,
-  /** Fences of one grant, hence turns. One turn takes microseconds: fences that nobody uses must not outrun the clock. */
+  /** Fences of one grant, hence turns. They must not outrun the clock, also if most of them go unused: a turn takes microseconds. */
   fencesPerGrantMax: 512,
   /** Local callers that may wait for one name. Beyond it something is wrong, and memory would grow in silence. */
   localQueueMax: 100_000,

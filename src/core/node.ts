@@ -43,8 +43,8 @@ function readBootId(): string {
 
 /** A process as the kernel shows it in `/proc/PID/stat`. */
 export interface ProcessStatus {
-  /** One letter: `Z` and `X` are dead, `T` is stopped. */
-  readonly state: string;
+  /** It does nothing any more, and nobody has collected it yet. */
+  readonly dead: boolean;
   readonly parentPid: number;
   readonly sessionId: number;
   /** In clock ticks since boot. */
@@ -52,15 +52,17 @@ export interface ProcessStatus {
 }
 
 /**
- * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4, 6 and 22 of proc(5)) are counted
+ * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4, 6, 20 and 22 of proc(5)) are counted
  * after the command's closing parenthesis, because a command may contain spaces and parentheses.
  */
 export function readProcess(pid: number): ProcessStatus | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const [state = ''] = fields;
     return {
-      state: fields[0] ?? '',
+      // A process whose first thread has ended shows as a zombie, too, while its other threads work on.
+      dead: state === 'X' || (state === 'Z' && Number(fields[17]) <= 1),
       parentPid: Number(fields[1]),
       sessionId: Number(fields[3]),
       startedAt: fields[19] ?? '',

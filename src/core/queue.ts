@@ -111,6 +111,7 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   unservedBack(unserved: readonly Caller[]): void {
+    this.#served = 0;
     const queueing = unserved.filter(queues);
     this.#line.putBack(queueing);
     this.#pump();
@@ -255,9 +256,14 @@ export class NameQueue implements Desk, ServingsHost {
       const { first: from, last } = answer.grant.fences;
       const batch = this.#line.takeRun(settings, Math.min(limits.batchMax, Number(last - from + 1n)));
       if (batch.length > 0) this.servings.serve(answer, batch);
-      else abandonInBackground(this.#context.store, answer.ask, 'lock');
+      else this.#grantedToNobody(answer.ask);
     }
     this.#pump();
+  }
+
+  #grantedToNobody(ask: Ask): void {
+    this.#served = 0;
+    abandonInBackground(this.#context.store, ask, 'lock');
   }
 
   #askFailed(asker: Asker, error: unknown): void {

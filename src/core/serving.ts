@@ -72,10 +72,15 @@ export class Serving implements TurnHost, HoldOwner {
     return Number(this.#nextFence - this.hold.fences.first);
   }
 
-  /** For how much longer a turn that ends is followed by that of a latecomer, as long as there are fences. */
+  /**
+   * For how much longer a turn that ends is followed by that of a latecomer. When the fences of a hold with many short turns are
+   * used up, it is given back any moment: those who come until then are no worse off if they are asked for after that.
+   */
   openForMs(now: Instant): number {
-    const goesOn = this.hold.held.mode === 'exclusive' && this.hold.loss === undefined && !this.#over;
-    return goesOn ? this.#beganAtMs + limits.sliceMs - now.monotonicMs : 0;
+    const { held, loss, fences } = this.hold;
+    const goesOn = held.mode === 'exclusive' && loss === undefined && !this.#over;
+    const has = this.#nextFence + BigInt(this.#batch.length) <= fences.last;
+    return goesOn && (has || this.served > 1) ? this.#beganAtMs + limits.sliceMs - now.monotonicMs : 0;
   }
 
   start(): void {

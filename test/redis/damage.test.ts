@@ -45,6 +45,23 @@ describe.skipIf(redisIsMissing)('Redis after somebody else was at the keys', () 
     await scene.server.command('DEL', '{holdfast:s}:fence');
   });
 
+  it('a revocation ends what it says, whatever lies where its reason belongs', async () => {
+    const [holder, waiter] = [ask('r'), ask('r', { enqueue: true })];
+    await scene.store.acquire(holder);
+    await scene.store.acquire(waiter);
+    await scene.server.command('SET', '{holdfast:r}:ended:why', 'no hash', 'PX', '5000');
+    const by = { kind: 'revoked', reason: 'damage', node: holder.node } as const;
+    expect((await scene.store.revoke(holder.name, by)).ended).toHaveLength(1);
+    expect(await scene.store.acquire(waiter)).toMatchObject({ outcome: 'granted' });
+    await scene.store.release(heldOf(waiter));
+  });
+
+  it('a full server has nothing to say against a revocation of nobody', async () => {
+    await scene.server.command('CONFIG', 'SET', 'maxmemory', '1');
+    const { name, node } = ask('nobody');
+    expect(await scene.store.revoke(name, { kind: 'revoked', reason: 'full', node })).toEqual({ ended: [] });
+  });
+
   it('damage at one name does not reach the renewals of others', async () => {
     const holds = ['a', 'b', 'c'].map((name) => ask(name));
     for (const each of holds) await scene.store.acquire(each);

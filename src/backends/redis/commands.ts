@@ -100,9 +100,9 @@ export class Commands {
     });
   }
 
-  /** Whether the client has another connection now. What was handed over without one was sent on none. */
+  /** Whether the client has another connection now. What was handed over without one may have been sent on several since. */
   #isAnother(connection: unknown): boolean {
-    return connection !== undefined && connection !== null && connection !== this.#driver.connection?.();
+    return (connection ?? undefined) !== (this.#driver.connection?.() ?? undefined);
   }
 }
 

@@ -22,7 +22,7 @@ export function isAlive(other: Process, self: Process): boolean | undefined {
   if (!processExists(pid)) return false;
   const seen = readProcess(pid);
   if (seen === undefined || startedAt === '') return true;
-  return seen.state !== 'Z' && seen.state !== 'X' && sameStart(startedAt, other.skewTicks, seen.startedAt, self.skewTicks);
+  return !seen.dead && sameStart(startedAt, other.skewTicks, seen.startedAt, self.skewTicks);
 }
 
 function sameStart(a: string, aSkewTicks: number, b: string, bSkewTicks: number): boolean {

@@ -23,7 +23,7 @@ export class Remains {
     // Nobody gets the number of a group or session that somebody is in.
     if (ownGroup && anothers) return true;
     const found = processes().filter((each) => (each.pid === pid ? !anothers : this.#isBelow(each)));
-    const alive = found.filter(({ state }) => state !== 'Z' && state !== 'X');
+    const alive = found.filter(({ dead }) => !dead);
     for (const each of alive) kill(each.pid);
     if (alive.length > 0) return false;
     // Only dead ones that nobody collects, as in a container without an init.

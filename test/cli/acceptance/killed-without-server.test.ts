@@ -73,6 +73,20 @@ onRedis((scene, server) => {
     process.kill(left, 'SIGKILL');
   });
 
+  it('ended as it should while the server does not answer: given back when it does, by whoever stays behind', async () => {
+    const holder = scene.holdfast(run(scene, 'first', `while [ ! -e ${scene.file('go')} ]; do sleep 0.02; done`));
+    await firstLine(scene.file('first'));
+    scene.holdfast(run(scene, 'second', 'exec sleep 60'));
+    await secondWaits(scene);
+    process.kill(server().pid, 'SIGSTOP');
+    writeFileSync(scene.file('go'), '');
+    expect((await holder.ended).status).toBe(0);
+    expect(holder.stderr()).toContain('could not give "x" back');
+    process.kill(server().pid, 'SIGCONT');
+    await firstLine(scene.file('second'), 5_000);
+    await until('nobody is left but the guard of the second', 5_000, () => undertakers(scene.backend).length === 1);
+  });
+
   it('killed, and the server does not come back: nobody tries for longer than the TTL', async () => {
     const ttlMs = 3_000;
     const holder = scene.holdfast(run(scene, 'first', 'sleep 60; :', `${ttlMs}ms`));

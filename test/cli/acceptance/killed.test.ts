@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -83,6 +83,24 @@ onEveryStore((scene) => {
     holder.child.kill('SIGKILL');
     await until('the next works', 5_000, () => fencesIn(scene).length === 2);
     expect(performance.now() - killedAt).toBeLessThan(1_000);
+    await expectOneAfterTheOther(scene);
+  });
+
+  it('in an environment that names files by relative paths', async () => {
+    writeFileSync(scene.file('before.cjs'), '');
+    const holder = scene.start('sh', [
+      '-c',
+      `cd "${scene.file('.')}" && NODE_OPTIONS="--require ./before.cjs" exec "$@"`,
+      'sh',
+      process.execPath,
+      program,
+      ...stubborn(scene),
+    ]);
+    await firstLine(scene.file('log'));
+    scene.holdfast(stubborn(scene));
+    await waiting(scene, 1);
+    holder.child.kill('SIGKILL');
+    await until('the next works', 5_000, () => fencesIn(scene).length === 2);
     await expectOneAfterTheOther(scene);
   });
 

@@ -65,17 +65,24 @@ interface Corked {
   uncork(): void;
 }
 
-/** Commands of one turn of the event loop leave in one write: ioredis makes one of each, and each is a system call. */
+/**
+ * ioredis makes one write of each command, and each is a system call: from the second on, those of one turn of the event loop
+ * leave together at its end. The first leaves at once, so that a single one keeps nothing waiting, nobody else's either.
+ */
 function gathering(): (stream: unknown) => void {
-  let corked: unknown;
+  let sent = 0;
+  let corked: Corked | undefined;
+  const leave = () => {
+    sent = 0;
+    corked?.uncork();
+    corked = undefined;
+  };
   return (stream) => {
-    if (stream === corked || typeof (stream as Partial<Corked> | null | undefined)?.cork !== 'function') return;
-    corked = stream;
-    (stream as Corked).cork();
-    process.nextTick(() => {
-      if (corked === stream) corked = undefined;
-      (stream as Corked).uncork();
-    });
+    sent += 1;
+    if (sent === 1) return process.nextTick(leave);
+    if (corked !== undefined || typeof (stream as Partial<Corked> | null | undefined)?.cork !== 'function') return;
+    corked = stream as Corked;
+    corked.cork();
   };
 }
 

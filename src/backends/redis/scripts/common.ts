@@ -240,13 +240,14 @@ local function bury(o, why)
   local over = call('ZRANGEBYSCORE', E, '-inf', int(nowMs), 'LIMIT', 0, 16)
   if #over > 0 then
     call('ZREM', E, unpack(over))
-    call('HDEL', Y, unpack(over))
+    redis.pcall('HDEL', Y, unpack(over))
   end
   call('ZADD', E, int(nowMs + TOMBSTONE_MS), o)
   call('PEXPIRE', E, TOMBSTONE_MS)
   if why then
-    call('HSET', Y, o, why)
-    call('PEXPIRE', Y, TOMBSTONE_MS)
+    -- What is only told to people must not end the script halfway.
+    redis.pcall('HSET', Y, o, why)
+    redis.pcall('PEXPIRE', Y, TOMBSTONE_MS)
   end
 end
 `;

@@ -38,8 +38,8 @@ if owner then
   if not first then return damaged end
 elseif isEnded(id) then
   -- A copy of a call that is done: told the same, and ends nobody.
-  local told = call('HGET', Y, id)
-  return {id, int(nowMs), told and cjson.decode(told) or {}}
+  local told = redis.pcall('HGET', Y, id)
+  return {id, int(nowMs), type(told) == 'string' and cjson.decode(told) or {}}
 end
 
 local ended = holders(v, 100000)
@@ -50,11 +50,17 @@ for _, holder in ipairs(ended) do
   if o then bury(o, why) end
 end
 -- Another copy of this call must not end whoever comes next.
-bury(id, not owner and #ended > 0 and cjson.encode(ended))
 if not owner then
-  if #ended > 0 then advance() end
+  if #ended > 0 then
+    bury(id, cjson.encode(ended))
+    advance()
+  else
+    -- A full server has no room for it, and nothing was done that a copy could do again.
+    pcall(bury, id)
+  end
   return {id, int(nowMs), ended}
 end
+bury(id)
 
 drop(Q, owner)
 drop(S, owner)
