@@ -171,6 +171,21 @@ const bad: Record<string, { promises?: Promises; lines: readonly Line[] }> = {
       [980, signalled('x')],
     ],
   },
+  orphan: {
+    lines: [
+      [1, ask('x')],
+      [2_000, { type: 'lapsed', node: 0, process: 'of x', name: 'a', owner: 'x', copy: false }],
+    ],
+  },
+  slice: {
+    lines: [
+      [1, minted('x', 1n, 1_001, { process: 'p', last: 2n })],
+      [1, ask('x', { process: 'p' })],
+      [2, { type: 'started', process: 'p', op: 'x', fence: 1n }],
+      [3, ask('y', { process: 'p' })],
+      [50, { type: 'started', process: 'p', op: 'y', fence: 2n }],
+    ],
+  },
   'left-to-expire': {
     lines: [
       [1, minted('x', 1n, 1_001)],

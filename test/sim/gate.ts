@@ -48,19 +48,24 @@ export async function applyMutant(mutant: Mutant, dist: string): Promise<void> {
   }
 }
 
-/** Plays seeds against a mutated copy until one of them breaks a promise. */
-export async function hunt(mutant: Mutant, compiled: string, seeds: number): Promise<Verdict> {
+/** Runs the simulator of a mutated copy. @returns what it printed */
+export async function runMutant(mutant: Mutant, compiled: string, ...args: readonly string[]): Promise<string> {
   const folder = await mkdtemp(path.join(compiled, 'mutant-'));
   try {
     await cp(path.join(compiled, 'dist'), path.join(folder, 'dist'), { recursive: true });
     await applyMutant(mutant, path.join(folder, 'dist'));
-    const main = path.join(folder, 'dist/testkit/sim/main.js');
-    const { out } = await runNode([main, '--seeds', String(seeds), '--workers', '1', '--stop-at-first', '--json'], 120_000);
-    const result = JSON.parse(out) as BatchResult;
-    const first = result.failures[0];
-    if (first === undefined) return { mutant: mutant.name, caught: undefined };
-    return { mutant: mutant.name, caught: { seed: first.seed, rules: [...new Set(first.violations.map(({ rule }) => rule))] } };
+    const { out } = await runNode([path.join(folder, 'dist/testkit/sim/main.js'), ...args], 250_000);
+    return out;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Plays seeds against a mutated copy until one of them breaks a promise. `worlds`: which, if not those of one store. */
+export async function hunt(mutant: Mutant, compiled: string, seeds: number, ...worlds: readonly string[]): Promise<Verdict> {
+  const args = ['--seeds', String(seeds), '--workers', '1', '--stop-at-first', '--json', ...worlds];
+  const result = JSON.parse(await runMutant(mutant, compiled, ...args)) as BatchResult;
+  const first = result.failures[0];
+  if (first === undefined) return { mutant: mutant.name, caught: undefined };
+  return { mutant: mutant.name, caught: { seed: first.seed, rules: [...new Set(first.violations.map(({ rule }) => rule))] } };
 }

@@ -12,7 +12,8 @@ export interface Mutant {
   readonly edits: readonly Edit[];
 }
 
-function mutant(
+/** @param edits file, text, and what stands there instead */
+export function mutant(
   name: string,
   why: string,
   ...edits: readonly (readonly [file: string, find: string, replace: string])[]

@@ -12,6 +12,8 @@ export interface Promises {
   /** The store wakes waiters. */
   readonly push: boolean;
   readonly pollMs: number;
+  /** How many nodes are a majority, where several grant together. */
+  readonly quorum?: number;
   /** Longest way of an undisturbed message. */
   readonly latencyMs: number;
 }
@@ -72,6 +74,8 @@ export type Happening =
       readonly ttlMs: number;
       /** The request was a copy of one that the client library had sent again since. */
       readonly copy: boolean;
+      /** Of several nodes, some had let go before all had granted it: when its owner heard of it, it was over. */
+      readonly stillborn?: boolean;
     }
   | { readonly type: 'extended'; readonly name: string; readonly owner: string; readonly untilMs: number; readonly copy: boolean }
   | {
@@ -90,6 +94,24 @@ export type Happening =
       readonly copy: boolean;
     }
   | { readonly type: 'unqueued'; readonly name: string; readonly owner: string }
+  /** One of several nodes did something that it was asked for. For people who read a trace. */
+  | {
+      readonly type: 'node';
+      readonly node: number;
+      readonly call: string;
+      readonly owner: string;
+      readonly said: string;
+      readonly copy: boolean;
+    }
+  /** What one of several nodes had for an owner ran out there: neither renewed nor given back. */
+  | {
+      readonly type: 'lapsed';
+      readonly node: number;
+      readonly process: string;
+      readonly name: string;
+      readonly owner: string;
+      readonly copy: boolean;
+    }
   /** The store forgot what it knew since `sinceMs`. */
   | { readonly type: 'forgot'; readonly sinceMs: number }
   /** A write reached the sink. */
@@ -108,6 +130,8 @@ export type Happening =
       readonly type: 'fault';
       readonly what: string;
       readonly process: string | undefined;
+      /** On the way to this one of several nodes only. */
+      readonly node?: number;
       readonly fromMs: number;
       readonly toMs: number;
     }

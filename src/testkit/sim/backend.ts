@@ -26,7 +26,8 @@ interface World {
   readonly recorder: Recorder;
 }
 
-interface About {
+/** A call, as a history names it. */
+export interface About {
   readonly call: string;
   readonly name: string;
   readonly owner: string;
@@ -133,6 +134,7 @@ export class SimBackend implements Backend {
   }
 }
 
-function answerOf(answer: Grant | Refusal): { outcome: string; first?: bigint; last?: bigint } {
+/** What a grant or a refusal is called in a history. */
+export function answerOf(answer: Grant | Refusal): { outcome: string; first?: bigint; last?: bigint } {
   return answer.outcome === 'granted' ? { outcome: 'granted', ...answer.fences } : { outcome: answer.because };
 }

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import type { Violation } from '../check/check.js';
 import { generate } from './generate.js';
+import { generateQuorum } from './quorum/generate.js';
 import { run } from './run.js';
 
 export interface Failure {
@@ -20,6 +21,8 @@ export interface BatchOptions {
   readonly from: number;
   readonly seeds: number;
   readonly workers: number;
+  /** Worlds of several nodes. */
+  readonly quorum: boolean;
   /** Ends at the first seed that fails. */
   readonly stopAtFirst: boolean;
   readonly onFailure?: (failure: Failure) => void;
@@ -50,7 +53,8 @@ export async function batch(options: BatchOptions): Promise<BatchResult> {
       const worker = new Worker(new URL(import.meta.url), { workerData: 'holdfast-sim' });
       try {
         for (let range = take(); range !== undefined; range = take()) {
-          for (const failure of await playIn(worker, { ...range, stopAtFirst: options.stopAtFirst })) report(failure);
+          for (const failure of await playIn(worker, { ...range, quorum: options.quorum, stopAtFirst: options.stopAtFirst }))
+            report(failure);
           played += range.to - range.from;
         }
       } finally {
@@ -65,6 +69,7 @@ export async function batch(options: BatchOptions): Promise<BatchResult> {
 interface Range {
   readonly from: number;
   readonly to: number;
+  readonly quorum: boolean;
   readonly stopAtFirst: boolean;
 }
 
@@ -77,10 +82,10 @@ function playIn(worker: Worker, range: Range): Promise<Failure[]> {
   });
 }
 
-async function play({ from, to, stopAtFirst }: Range): Promise<Failure[]> {
+async function play({ from, to, quorum, stopAtFirst }: Range): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (let seed = from; seed < to; seed++) {
-    const scenario = generate(seed);
+    const scenario = quorum ? generateQuorum(seed) : generate(seed);
     const { violations } = await run(scenario);
     if (violations.length === 0) continue;
     failures.push({ seed, kind: scenario.kind, violations });

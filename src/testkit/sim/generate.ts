@@ -1,7 +1,14 @@
 import { between, chance, type Dice, integer, pick } from './rng.js';
-import { type Fault, type MessageFaultRates, noMessageFaults, type Op, type ProcessPlan, type Scenario } from './scenario.js';
-
-type Kind = Scenario['kind'];
+import {
+  type Fault,
+  type Kind,
+  type MessageFaultRates,
+  noMessageFaults,
+  type Op,
+  type ProcessPlan,
+  type QuorumKind,
+  type Scenario,
+} from './scenario.js';
 
 const kinds: readonly Kind[] = [
   'calm',
@@ -19,7 +26,7 @@ const kinds: readonly Kind[] = [
   'store',
   'storm',
 ];
-const endMs = 6_000;
+export const endMs = 6_000;
 
 /** The world of one seed. */
 export function generate(seed: number): Scenario {
@@ -48,7 +55,8 @@ export function generate(seed: number): Scenario {
   };
 }
 
-function plan(dice: Dice, kind: Kind, name: string, names: readonly string[]): ProcessPlan {
+/** One process and its work. */
+export function plan(dice: Dice, kind: Kind | QuorumKind, name: string, names: readonly string[]): ProcessPlan {
   const callers = Array.from({ length: integer(dice, 1, 4, 'callers', name) }, (_, caller) =>
     Array.from({ length: (isHot(dice) ? 3 : 1) * integer(dice, 2, 4, 'ops', name, caller) }, (_, n) =>
       op(dice, kind, `${name}.${caller}.${n}`, names),
@@ -70,7 +78,7 @@ function isHot(dice: Dice): boolean {
   return chance(dice, 0.2, 'hot');
 }
 
-function op(dice: Dice, kind: Kind, id: string, names: readonly string[]): Op {
+function op(dice: Dice, kind: Kind | QuorumKind, id: string, names: readonly string[]): Op {
   const is = (probability: number, site: string) => chance(dice, probability, site, id);
   const hot = isHot(dice);
   const ttlMs = hot ? 1_000 : pick(dice, [600, 1_000, 1_500, 3_000], 'ttl', id);
@@ -106,7 +114,7 @@ function op(dice: Dice, kind: Kind, id: string, names: readonly string[]): Op {
   };
 }
 
-function rates(dice: Dice, kind: Kind): MessageFaultRates {
+export function rates(dice: Dice, kind: Kind | QuorumKind): MessageFaultRates {
   if (kind === 'calm') return noMessageFaults;
   const scale = kind === 'flaky' || kind === 'storm' ? pick(dice, [0.3, 1, 2], 'scale') : 0.2;
   const rate = (site: string, max: number) => scale * between(dice, 0, max, `rate-${site}`);
@@ -169,7 +177,8 @@ function faults(dice: Dice, kind: Kind, processes: readonly ProcessPlan[], names
   return forgets ? all.filter((it) => it.kind !== 'store-step-wall' || it.byMs > 0) : all;
 }
 
-function fault(dice: Dice, sort: string, n: number, processes: readonly ProcessPlan[], names: readonly string[]): Fault {
+/** The `n`th fault of a sort. */
+export function fault(dice: Dice, sort: string, n: number, processes: readonly ProcessPlan[], names: readonly string[]): Fault {
   const range = (min: number, max: number, site: string) => between(dice, min, max, `${sort}-${site}`, '', n);
   const atMs = range(50, endMs * 0.7, 'at');
   const process = pick(dice, processes, `${sort}-process`, '', n).name;

@@ -1,24 +1,35 @@
-import type { Fault, Scenario } from './scenario.js';
+import type { Fault, NodeFault, Scenario } from './scenario.js';
 import type { World } from './world.js';
 
 /** Puts the scheduled faults of a scenario on the agenda of its world, and writes each down when it happens. */
 export function inject(world: World, scenario: Scenario): void {
   for (const fault of scenario.faults) {
-    if (fault.kind === 'failover') world.scheduler.at(fault.atMs - fault.lagMs, () => world.server.copyToReplica(), false);
+    if ('lagMs' in fault) world.scheduler.at(fault.atMs - fault.lagMs, () => world.stores.remember(fault), false);
     world.scheduler.at(fault.atMs, () => strike(world, scenario, fault));
   }
 }
 
 function strike(world: World, scenario: Scenario, fault: Fault): void {
   const process = 'process' in fault ? (world.members.get(fault.process)?.process.name ?? fault.process) : undefined;
-  const forMs = 'forMs' in fault ? fault.forMs : 0;
+  // A node that may have forgotten votes is of no use until its grace is over.
+  const graceMs = fault.kind === 'node-restart' ? (scenario.quorum?.maxTtlMs ?? 0) : 0;
+  const forMs = ('forMs' in fault ? fault.forMs : 0) + graceMs;
   const { nowMs } = world.scheduler;
-  world.recorder.add({ type: 'fault', what: fault.kind, process, fromMs: nowMs, toMs: nowMs + forMs });
-  if ('process' in fault) strikeProcess(world, scenario, fault);
-  else strikeStore(world, fault);
+  const sufferer = isSpare(scenario, fault) ? `node ${fault.node}` : process;
+  const where = 'node' in fault ? { node: fault.node } : {};
+  world.recorder.add({ type: 'fault', what: fault.kind, process: sufferer, ...where, fromMs: nowMs, toMs: nowMs + forMs });
+  if ('node' in fault || !('process' in fault)) world.stores.strike(fault, process ?? '');
+  else strikeProcess(world, scenario, fault);
 }
 
-function strikeProcess(world: World, scenario: Scenario, fault: Extract<Fault, { process: string }>): void {
+/** Without this node, too, all must go well: its trouble is nobody's excuse. */
+function isSpare(scenario: Scenario, fault: Fault): fault is NodeFault {
+  return 'node' in fault && scenario.quorum?.nodes[fault.node]?.spare === true;
+}
+
+type ProcessFault = Exclude<Extract<Fault, { readonly process: string }>, NodeFault>;
+
+function strikeProcess(world: World, scenario: Scenario, fault: ProcessFault): void {
   const process = world.members.get(fault.process)?.process;
   if (process === undefined || !process.alive) return;
   const { scheduler } = world;
@@ -51,34 +62,5 @@ function strikeProcess(world: World, scenario: Scenario, fault: Extract<Fault, {
       const generation = process.name.split("'").length === 1 ? 1 : Number(process.name.split("'")[1]) + 1;
       scheduler.after(fault.restartAfterMs, () => world.start(plan, generation));
     }
-  }
-}
-
-function strikeStore(world: World, fault: Exclude<Fault, { process: string }>): void {
-  const { scheduler, server } = world;
-  const down = (how: 'silent' | 'refusing', forMs: number, then: () => void = () => {}) => {
-    server.goDown(how);
-    scheduler.after(forMs, () => {
-      server.comeUp();
-      then();
-    });
-  };
-  switch (fault.kind) {
-    case 'outage':
-      return down(fault.how, fault.forMs);
-    case 'store-pause':
-      server.pause();
-      scheduler.after(fault.forMs, () => server.resume());
-      return;
-    case 'store-step-wall':
-      return server.stepWall(fault.byMs);
-    case 'forget':
-      server.forget();
-      return down('refusing', fault.forMs);
-    case 'failover':
-      server.failOver();
-      return down('refusing', fault.forMs);
-    case 'spurious-wake':
-      return world.network.wake(fault.name);
   }
 }

@@ -17,6 +17,10 @@ export interface RunResult {
 const patienceMs = 60_000;
 /** No scenario needs a tenth of it. */
 const eventsMax = 60_000;
+/** The last wake-ups and copies of messages are still under way. */
+const echoMs = 20;
+/** Of nodes that were not waited for, too: their deadlines. */
+const quorumEchoMs = 2_500;
 
 /** Plays one scenario against the real core, heals the world, closes everything, and judges what happened. */
 export async function run(scenario: Scenario): Promise<RunResult> {
@@ -30,7 +34,7 @@ export async function run(scenario: Scenario): Promise<RunResult> {
     process.off('unhandledRejection', unhandled);
   }
   const history: History = { promises: promisesOf(scenario), events: world.recorder.events };
-  return { history, violations: check(history), messageFaults: world.network.happened };
+  return { history, violations: check(history), messageFaults: world.stores.messageFaults };
 }
 
 async function play(world: World, scenario: Scenario): Promise<void> {
@@ -44,10 +48,10 @@ async function play(world: World, scenario: Scenario): Promise<void> {
   if ((await scheduler.run(healedMs + 1_500, eventsMax, () => false)) === 'spin') return spun();
   if ((await scheduler.run(untilMs, eventsMax, () => world.busy === 0)) === 'spin') return spun();
   for (const [op, { name }] of world.pending) recorder.add({ type: 'stuck', process: name, op });
-  await closeAll(world);
+  await closeAll(world, scenario.quorum === undefined ? echoMs : quorumEchoMs);
 }
 
-async function closeAll(world: World): Promise<void> {
+async function closeAll(world: World, afterMs: number): Promise<void> {
   const { scheduler, recorder } = world;
   const living = [...world.members.values()].filter(({ process: it }) => it.alive);
   const closes = living.map((member) => {
@@ -57,8 +61,7 @@ async function closeAll(world: World): Promise<void> {
   });
   await scheduler.run(scheduler.nowMs + patienceMs, eventsMax, () => closes.every(({ yet }) => yet));
   for (const { yet, member } of closes) if (!yet) recorder.add({ type: 'stuck', process: member.process.name, op: 'close' });
-  // The last wake-ups and copies of messages are still under way.
-  await scheduler.run(scheduler.nowMs + 20, eventsMax, () => false);
+  await scheduler.run(scheduler.nowMs + afterMs, eventsMax, () => false);
   leftovers(
     world,
     living.map(({ process: it }) => it),
@@ -66,21 +69,26 @@ async function closeAll(world: World): Promise<void> {
 }
 
 function leftovers(world: World, living: readonly SimProcess[]): void {
-  const { recorder, server } = world;
+  const { recorder, stores } = world;
   for (const { name, timersArmed } of living) {
     if (timersArmed > 0) recorder.add({ type: 'timers-left', process: name, count: timersArmed });
   }
-  for (const { owner, record } of server.left()) {
+  for (const { owner, record } of stores.left()) {
     if (!living.some(({ name }) => name === record.node.host)) continue;
     recorder.add({ type: 'left-in-store', process: record.node.host, owner, name: record.name, state: record.state });
   }
 }
 
-function promisesOf({ faults, kind, messages, store }: Scenario): History['promises'] {
-  const forgets = faults.some((fault) => fault.kind === 'forget' || fault.kind === 'failover');
+function promisesOf({ faults, kind, messages, quorum, store }: Scenario): History['promises'] {
+  // A node of a quorum may forget: its grace makes good for it. But a clock that jumps ahead ends its locks too early.
+  const forgets = faults.some(
+    (fault) => fault.kind === 'forget' || fault.kind === 'failover' || (fault.kind === 'node-step-wall' && fault.byMs > 0),
+  );
   const calm =
     kind === 'calm' && faults.length === 0 && Object.keys(noMessageFaults).every((key) => messages[key as 'resent'] === 0);
-  return { durable: !forgets, calm, queue: store.queue, push: store.push, pollMs: store.pollMs, latencyMs: store.latencyMs };
+  const { queue, push, pollMs, latencyMs } = store;
+  const majority = quorum === undefined ? {} : { quorum: Math.floor(quorum.nodes.length / 2) + 1 };
+  return { durable: !forgets, calm, queue, push, pollMs, latencyMs, ...majority };
 }
 
 /** The same for the same scenario and the same code. */

@@ -54,7 +54,38 @@ export type Fault =
   | { readonly kind: 'forget'; readonly atMs: number; readonly forMs: number }
   /** Down for a moment, back with the data of a replica that lagged. */
   | { readonly kind: 'failover'; readonly atMs: number; readonly forMs: number; readonly lagMs: number }
-  | { readonly kind: 'spurious-wake'; readonly atMs: number; readonly name: string };
+  | { readonly kind: 'spurious-wake'; readonly atMs: number; readonly name: string }
+  | NodeFault;
+
+/** What happens to one node of a quorum, or to the way to it. */
+export type NodeFault =
+  /** Down for a moment, then another incarnation: with everything, with what it had `lagMs` earlier, or with nothing. */
+  | {
+      readonly kind: 'node-restart';
+      readonly node: number;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly keeps: 'all' | 'old' | 'nothing';
+      readonly lagMs: number;
+    }
+  | {
+      readonly kind: 'node-outage';
+      readonly node: number;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly how: 'silent' | 'refusing';
+    }
+  | { readonly kind: 'node-pause'; readonly node: number; readonly atMs: number; readonly forMs: number }
+  | { readonly kind: 'node-step-wall'; readonly node: number; readonly atMs: number; readonly byMs: number }
+  /** Between one process and one node nothing gets through, or nothing in one direction. */
+  | {
+      readonly kind: 'link-cut';
+      readonly process: string;
+      readonly node: number;
+      readonly atMs: number;
+      readonly forMs: number;
+      readonly way: 'both' | 'there' | 'back';
+    };
 
 /** What may happen to one message, each with its probability. */
 export interface MessageFaultRates {
@@ -72,9 +103,31 @@ export interface MessageFaultRates {
   readonly lateWake: number;
 }
 
+export type Kind = 'calm' | 'flaky' | 'fading' | 'clocks' | 'processes' | 'store' | 'storm';
+
+/** One of several independent servers. */
+export interface NodePlan {
+  readonly rate: number;
+  readonly wallMs: number;
+  /** Every write is on disk before it is answered. */
+  readonly durable: boolean;
+  /** All that goes wrong goes wrong here and on others like it, and they are a minority: nobody may suffer by it. */
+  readonly spare: boolean;
+}
+
+export type QuorumKind = 'calm' | 'minority' | 'flaky' | 'fading' | 'clocks' | 'jumps' | 'processes' | 'amnesia' | 'storm';
+
+/** Nodes that grant by majority, in place of the one store. */
+export interface QuorumPlan {
+  readonly nodes: readonly NodePlan[];
+  readonly maxTtlMs: number;
+  readonly nodeTimeoutMs: number;
+}
+
 export interface Scenario {
   readonly seed: number;
-  readonly kind: 'calm' | 'flaky' | 'fading' | 'clocks' | 'processes' | 'store' | 'storm';
+  readonly kind: Kind | QuorumKind;
+  readonly quorum?: QuorumPlan;
   readonly store: {
     readonly rate: number;
     readonly wallMs: number;

@@ -3,6 +3,7 @@ import type { Ask, Grant, Held, LockRecord, Mode, Refusal, Release, Renewal, Rev
 import { ownerDigest } from '../../core/clock.js';
 import type { LockName } from '../../core/name.js';
 import type { Recorder } from '../check/history.js';
+import { Door } from './door.js';
 import type { SimProcess } from './process.js';
 import type { Scenario } from './scenario.js';
 import type { Scheduler } from './scheduler.js';
@@ -21,6 +22,7 @@ export class SimServer {
   onWake: (encodedName: string) => void = () => {};
   /** Whether what is being done now was asked for by a copy of a message. Set by the network. */
   copying = false;
+  readonly door = new Door();
   readonly #scheduler: Scheduler;
   readonly #recorder: Recorder;
   readonly #rate: number;
@@ -31,9 +33,6 @@ export class SimServer {
   #known = new Map<string, Known>();
   readonly #queued = new Set<string>();
   readonly #seen = new Set<string>();
-  #down: 'no' | 'silent' | 'refusing' = 'no';
-  #paused = 0;
-  #backlog: (() => void)[] = [];
 
   constructor(scheduler: Scheduler, recorder: Recorder, store: Scenario['store']) {
     this.#scheduler = scheduler;
@@ -46,33 +45,8 @@ export class SimServer {
     });
   }
 
-  /** Runs a request as it arrives. `refuse` is called if the store is down and says so. */
   receive(run: () => void, refuse: () => void): void {
-    if (this.#down === 'silent') return;
-    if (this.#down === 'refusing') refuse();
-    else if (this.#paused > 0) this.#backlog.push(run);
-    else run();
-  }
-
-  goDown(how: 'silent' | 'refusing'): void {
-    this.#down = how;
-  }
-
-  comeUp(): void {
-    this.#down = 'no';
-  }
-
-  pause(): void {
-    this.#paused += 1;
-  }
-
-  resume(): void {
-    if (this.#paused === 0) return;
-    this.#paused -= 1;
-    if (this.#paused > 0) return;
-    const backlog = this.#backlog;
-    this.#backlog = [];
-    for (const run of backlog) run();
+    this.door.receive(run, refuse);
   }
 
   stepWall(byMs: number): void {

@@ -1,13 +1,13 @@
 import { Holdfast } from '../../core/holdfast.js';
 import { Recorder } from '../check/history.js';
-import { SimBackend } from './backend.js';
-import { Network } from './network.js';
 import { SimProcess } from './process.js';
+import { Nodes } from './quorum/nodes.js';
 import type { Dice } from './rng.js';
 import type { ProcessPlan, Scenario } from './scenario.js';
 import { Scheduler } from './scheduler.js';
-import { SimServer } from './server.js';
+import { SingleStore } from './single.js';
 import { SimSink } from './sink.js';
+import type { Stores } from './stores.js';
 import { type Pending, perform } from './workload.js';
 
 interface Member {
@@ -17,12 +17,11 @@ interface Member {
   closed: Promise<void> | undefined;
 }
 
-/** All processes, the store, and what lies between them. */
+/** All processes, the stores, and what lies between them. */
 export class World {
   readonly scheduler = new Scheduler();
   readonly recorder = new Recorder(() => this.scheduler.nowMs);
-  readonly server: SimServer;
-  readonly network: Network;
+  readonly stores: Stores;
   readonly pending: Pending = new Map();
   /** By the name in the scenario: whoever runs under it now. */
   readonly members = new Map<string, Member>();
@@ -30,25 +29,23 @@ export class World {
   busy = 0;
   readonly #sink: SimSink;
   readonly #dice: Dice;
-  readonly #scenario: Scenario;
   /** The next op of every caller: a process that starts again goes on there. */
   readonly #next = new Map<string, number>();
 
   constructor(scenario: Scenario) {
-    this.#scenario = scenario;
     this.#dice = { seed: scenario.seed };
     const { scheduler, recorder } = this;
-    this.server = new SimServer(scheduler, recorder, scenario.store);
+    const surroundings = { scheduler, dice: this.#dice, recorder, scenario };
+    const { quorum } = scenario;
+    this.stores = quorum === undefined ? new SingleStore(surroundings) : new Nodes({ ...surroundings, plan: quorum });
     this.#sink = new SimSink({ scheduler, dice: this.#dice, recorder });
-    this.network = new Network({ scheduler, dice: this.#dice, recorder, server: this.server, scenario });
   }
 
   start(plan: ProcessPlan, generation = 0): void {
-    const { scheduler, recorder, network, server } = this;
+    const { scheduler, recorder } = this;
     const name = generation === 0 ? plan.name : `${plan.name}'${generation}`;
     const process = new SimProcess(name, { scheduler, dice: this.#dice, recorder }, plan);
-    const backend = new SimBackend(process, { network, server, recorder }, this.#scenario.store);
-    const locks = new Holdfast(backend, { callTimeoutMs: plan.callTimeoutMs }, process.ports);
+    const locks = new Holdfast(this.stores.connect(process), { callTimeoutMs: plan.callTimeoutMs }, process.ports);
     const member: Member = { plan, process, locks, closed: undefined };
     this.members.set(plan.name, member);
     plan.callers.forEach((_, caller) => {

@@ -43,8 +43,9 @@ export const earlyGrant: Rule = {
   *find(model) {
     if (!model.history.promises.durable) return;
     for (const tenures of group(model.tenures, (it) => it.name).values()) {
-      for (const [i, later] of tenures.entries()) {
-        for (const earlier of tenures.slice(0, i)) {
+      const granted = tenures.filter(({ minted }) => minted.stillborn !== true);
+      for (const [i, later] of granted.entries()) {
+        for (const earlier of granted.slice(0, i)) {
           if (!conflict(earlier.mode, later.mode) || earlier.owner === later.owner) continue;
           const { index, atMs } = later.minted;
           if (earlier.ended !== undefined && earlier.ended.index < index) continue;

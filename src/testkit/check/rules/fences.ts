@@ -1,4 +1,4 @@
-import { group } from '../model.js';
+import { group, type Model } from '../model.js';
 import type { Rule } from '../rule.js';
 
 export const fenceUnique: Rule = {
@@ -20,15 +20,30 @@ export const fenceOrder: Rule = {
   name: 'fence-order',
   promise: 'What the store grants later has larger fences, whatever the store lost in between.',
   *find(model) {
+    const askedAt = overlapping(model);
     for (const tenures of group(model.tenures, (it) => it.name).values()) {
-      let newest = 0n;
-      for (const { first, last, owner, minted } of tenures) {
-        if (first <= newest) yield { index: minted.index, what: `${owner} got ${first} after ${newest} had been given out` };
-        if (last > newest) newest = last;
+      for (const [i, { first, owner, minted }] of tenures.entries()) {
+        if (minted.stillborn === true) continue;
+        const sinceIndex = askedAt(owner) ?? minted.index;
+        const before = tenures.slice(0, i).filter((it) => it.minted.stillborn !== true && it.minted.index < sinceIndex);
+        const newer = before.find(({ last }) => first <= last);
+        if (newer !== undefined)
+          yield { index: minted.index, what: `${owner} got ${first} after ${newer.last} had been given out` };
       }
     }
   },
 };
+
+/**
+ * Where nodes let go too early, two may be granted at once, by different majorities and in no order: then only what had been
+ * given out when the owner first asked is earlier. Undefined where grants have an order.
+ */
+function overlapping({ history: { promises }, of }: Model): (owner: string) => number | undefined {
+  if (promises.quorum === undefined || promises.durable) return () => undefined;
+  const asked = new Map<string, number>();
+  for (const { owner, index } of of('sent')) if (!asked.has(owner)) asked.set(owner, index);
+  return (owner) => asked.get(owner);
+}
 
 export const fenceOwnership: Rule = {
   name: 'fence-ownership',

@@ -5,6 +5,7 @@ import { fenceOrder, fenceOwnership, fenceUnique } from './fences.js';
 import { fifoLocal, fifoStore } from './fifo.js';
 import { lateYes } from './late-yes.js';
 import { leftToExpire, needlessLoss } from './needless.js';
+import { orphans } from './orphans.js';
 import { close, settles, spinning } from './progress.js';
 import { prompt } from './prompt.js';
 import { renewals } from './renewals.js';
@@ -29,6 +30,7 @@ export const rules: readonly Rule[] = [
   unfoundedLoss,
   needlessLoss,
   leftToExpire,
+  orphans,
   renewals,
   sink,
   callbacks,

@@ -1,11 +1,15 @@
-import { type Model, overAtMs, type Tenure } from '../model.js';
+import { type Model, overAtMs, type Tenure, takenAway } from '../model.js';
 import type { Rule } from '../rule.js';
 
 /** A hold must outlive any trouble that was over when this share of its TTL was left. */
 const calmShare = 0.6;
 
+/** A node of several that gave no answer is not asked for as long as that. */
+const restMs = 10_000;
+
 function excused(model: Model, tenure: Tenure, atMs: number): boolean {
-  return model.disturbed(tenure.process, atMs - tenure.ttlMs * calmShare, atMs).length > 0;
+  const sinceMs = model.history.promises.quorum === undefined ? tenure.ttlMs * calmShare : restMs;
+  return model.disturbed(tenure.process, atMs - sinceMs, atMs).length > 0;
 }
 
 export const needlessLoss: Rule = {
@@ -14,7 +18,7 @@ export const needlessLoss: Rule = {
   *find(model) {
     for (const { op, signalled, tenure } of model.turns) {
       if (signalled?.loss !== 'expired' || tenure === undefined || excused(model, tenure, signalled.atMs)) continue;
-      if (!model.history.promises.durable) continue;
+      if (!model.history.promises.durable || isBare(model, tenure, signalled.index) || takenAway(tenure)) continue;
       yield { index: signalled.index, what: `${op} lost its lease although nothing was wrong for most of its TTL` };
     }
   },
@@ -41,6 +45,14 @@ export const leftToExpire: Rule = {
     }
   },
 };
+
+/** Not all of the nodes ever had it: then a minority that fails may take a majority away. */
+function isBare({ history, of }: Model, { owner }: Tenure, index: number): boolean {
+  const { quorum } = history.promises;
+  if (quorum === undefined) return false;
+  const mine = of('node').filter((it) => it.index < index && it.owner.split(' ').includes(owner));
+  return new Set(mine.filter(({ said }) => /^yes|renewed/.test(said)).map(({ node }) => node)).size < 2 * quorum - 1;
+}
 
 /**
  * A copy of an ask that had long been answered, and not been abandoned: nobody can know that it is still on its way, and
