@@ -6,7 +6,7 @@ export const usage = `usage: npm run bench -- [suite …] [options]
   --markdown        the tables as in docs/benchmarks.md
   --into <file>     the tables as Markdown between the suite's marks of a page, e.g. docs/benchmarks.md, and its chart beside it
   --json            everything, percentiles included, as one JSON document
-  --only <works>    some of the works, by comma: solo,parallel,inproc,xproc,handover,held
+  --only <works>    some of the works, by comma: solo,parallel,inproc,xproc,handover,stopped,held
   --with <contenders>  some of the contenders, by comma
   --tune            compare settings of the peers instead (redis: those of --with)
   --rounds <n>      measured rounds per work (the median is shown)

@@ -15,6 +15,7 @@ const columns = {
     ['CPU ms/pair', (row, _, contender) => (contender.cpuUnseen ? '–' : ms(row.cpuMsPerPair))],
     ['work ms', (row) => (row.workMs === 0 ? '–' : ms(row.workMs))],
     ['busiest/idlest', (row) => (row.spread === 1 ? '–' : factor(row.spread))],
+    ['second rounds', (row) => percent(row.secondRoundShare), 'secondRoundShare'],
   ],
   hold: [
     ['of a core', (row) => percent(row.cpuShare)],

@@ -20,7 +20,7 @@ export async function runSuite(suite, { quick, rounds, only, contenders, folder,
         mkdirSync(own, { recursive: true });
         return { folder: own, ...server?.options, ...contender.options };
       };
-      const empty = async () => server?.empty();
+      const empty = async () => server?.empty(work.key);
       const rows = await compare(work, among, { rounds: rounds ?? (quick ? 1 : 5), quick, optionsFor, empty, progress });
       measured.push({ work: { key: work.key, title: work.title, kind: work.task.kind }, rows });
     }

@@ -16,6 +16,7 @@ async function pairs(store, { startAt, durationMs, callers, member, names, workM
   const waits = startWaits();
   const busyMs = { total: 0, count: 0 };
   const work = workMs === 0 ? () => {} : () => busyFor(workMs, busyMs);
+  const before = store.figures?.();
   const cpu = process.cpuUsage();
   const endsAt = performance.now() + durationMs;
   const counts = await Promise.all(
@@ -27,7 +28,13 @@ async function pairs(store, { startAt, durationMs, callers, member, names, workM
     cpuMs: (used.user + used.system) / 1000,
     waits: packWaits(waits),
     workMs: busyMs.count === 0 ? 0 : busyMs.total / busyMs.count,
+    ...(before && difference(store.figures(), before)),
   };
+}
+
+/** What a store counts by itself, for this task. */
+function difference(after, before) {
+  return Object.fromEntries(Object.entries(after).map(([key, value]) => [key, value - before[key]]));
 }
 
 async function call(store, nextName, work, endsAt, waits) {

@@ -50,7 +50,15 @@ export function works({ quick, held }) {
       task: { kind: 'pairs', callers: 8, names: 'one', workMs: 0 },
       summary: summarizePairs,
     },
-    holding(quick ? held.quick : held.full),
+    {
+      key: 'stopped',
+      title: 'stopped: one caller, free names, one of the servers is stopped before each round',
+      processes: 1,
+      ...slice,
+      task: { kind: 'pairs', callers: 1, names: 'free', workMs: 0 },
+      summary: summarizePairs,
+    },
+    ...(held === undefined ? [] : [holding(quick ? held.quick : held.full)]),
   ];
 }
 
@@ -76,7 +84,14 @@ function summarizePairs(rounds, { durationMs }) {
     waitMs: percentiles(rounds.flatMap((results) => results.map((result) => result.waits))),
     spread: median(perRound.map(spread)),
     workMs: median(rounds.flatMap((results) => results.map((result) => result.workMs))),
+    ...secondRounds(rounds.flat()),
   };
+}
+
+/** Of a protocol that may need two: how many of its grants did. */
+function secondRounds(results) {
+  if (results[0].grants === undefined) return {};
+  return { secondRoundShare: sum(results.map((result) => result.secondRounds)) / sum(results.map((result) => result.grants)) };
 }
 
 function summarizeHeld(rounds) {

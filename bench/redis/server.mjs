@@ -40,7 +40,7 @@ async function tryToStart(folder) {
       throw new Error(`${program} did not start${trouble ? `: ${trouble.message}` : ''} (apt-get install redis-server)`);
     }
   }
-  return { port, stop };
+  return { port, stop, signal: (signal) => child.kill(signal) };
 }
 
 /** Node ends at a signal without its exit handlers, and the server would stay: so a signal becomes an exit. */

@@ -1,48 +1,16 @@
+import { against, ownFigure } from '../lib/best.mjs';
 import { factor, ms, percent } from '../lib/figures.mjs';
-
-/** The best row of a work among some contenders, and whose it is; undefined if none of them was asked to do it. */
-function best(rows, contenders, figure, better) {
-  const asked = contenders.flatMap((contender) =>
-    rows?.[contender.key] ? [{ contender, value: figure(rows[contender.key]) }] : [],
-  );
-  if (asked.length === 0) return undefined;
-  const done = asked.filter(({ value }) => value !== undefined).sort((a, b) => better(a.value, b.value));
-  return done[0] ?? { contender: asked[0].contender, value: Number.NaN };
-}
-
-const most = (a, b) => b - a;
-const least = (a, b) => a - b;
-const pairsPerSecond = (row) => row.pairsPerSecond;
 
 /** What the project set out to reach on Redis. With two clients, the better one counts, and is named. */
 export function targetsOf(floor, holdfasts, peers) {
-  const client = (contender) => contender.label.replace('Holdfast, ', '');
-
-  function against(work, others) {
-    return (figures) => {
-      const own = best(figures[work], holdfasts, pairsPerSecond, most);
-      const other = best(figures[work], others, pairsPerSecond, most);
-      if (own === undefined || other === undefined) return undefined;
-      const beside = others.length > 1 ? `; best peer ${other.contender.label}` : '';
-      return { value: own.value / other.value, by: `${client(own.contender)}${beside}` };
-    };
-  }
-
-  function ownFigure(work, figure) {
-    return (figures) => {
-      const own = best(figures[work], holdfasts, figure, least);
-      return own && { value: own.value, by: client(own.contender) };
-    };
-  }
-
   const atLeast = (says, work, others, limit) => ({
     says,
-    measure: against(work, others),
+    measure: against(work, holdfasts, others),
     met: (value) => value >= limit,
   });
   const atMost = (says, work, figure, limit, show = factor) => ({
     says,
-    measure: ownFigure(work, figure),
+    measure: ownFigure(work, holdfasts, figure),
     met: (value) => value <= limit,
     show: (value) => (Number.isNaN(value) ? 'failed' : show(value)),
   });
