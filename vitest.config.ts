@@ -7,12 +7,18 @@ import { defineConfig } from 'vitest/config';
  */
 const groups = {
   stores: {
-    include: ['test/conformance/**/*.test.ts', 'test/sqlite/**/*.test.ts', 'test/redis/**/*.test.ts'],
+    include: ['conformance', 'sqlite', 'redis', 'redlock'].map((folder) => `test/${folder}/**/*.test.ts`),
     testTimeout: 60_000,
   },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
   heavy: {
-    include: ['test/sim/mutants.test.ts', 'test/sim/seeds.test.ts', 'test/bench/**/*.test.ts', 'test/docs/snippets.test.ts'],
+    include: [
+      'test/sim/*mutants.test.ts',
+      'test/sim/*seeds.test.ts',
+      'test/sim/quorum-explorer.test.ts',
+      'test/bench/**/*.test.ts',
+      'test/docs/snippets.test.ts',
+    ],
     testTimeout: 300_000,
   },
 };

@@ -31,10 +31,22 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'redis+cluster://node-1:6379,node-2:6379',
     open: openRedis,
   },
+  redlock: {
+    example: 'redlock://redis-a:6379,redis-b:6379,redis-c:6379',
+    open: openRedlock,
+  },
+  'redlock+tls': {
+    example: 'redlock+tls://user:password@redis-a:6379,redis-b:6379,redis-c:6379',
+    open: openRedlock,
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {
   return (await import('../backends/redis/index.js')).redisFromUrl(url);
+}
+
+async function openRedlock(url: string): Promise<Backend> {
+  return (await import('../backends/redlock/index.js')).redlockFromUrl(url);
 }
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */

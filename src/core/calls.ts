@@ -58,6 +58,14 @@ export class Calls {
     return new Promise((resolve, reject) => this.within(timeoutMs, this.#ports.now(), doing, call, resolve, reject));
   }
 
+  /** Nobody waits for any of them any more, and no timer is left. What has not settled never will. */
+  close(): void {
+    this.#pending.takeAll();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
   #add(pending: Pending): void {
     if (this.#pending.size === 0) this.#timer?.keepAlive?.(true);
     this.#pending.add(pending);

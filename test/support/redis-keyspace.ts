@@ -11,7 +11,8 @@ export async function assertKeyspaceClean(server: RedisServer): Promise<void> {
   assert.deepEqual(bad, [], 'nothing but fences and tombstones, each with a TTL, may be left in the keyspace');
 }
 
-const leftovers = `
+/** Every key, with how long it stays: `<ms left> <key>`. */
+export const leftovers = `
 local found, cursor = {}, '0'
 repeat
   local page = redis.call('SCAN', cursor, 'COUNT', 1000)

@@ -88,6 +88,10 @@ export class RedisServer {
     return this.#child?.pid ?? 0;
   }
 
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /** Starts it, again after it was killed: same port, same folder. */
   async boot(): Promise<void> {
     const program = this.#program;
@@ -110,7 +114,7 @@ export class RedisServer {
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     process.off('exit', this.#killNow);
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.running) return;
     const ended = once(child, 'exit');
     child.kill(signal);
     await ended;

@@ -46,13 +46,13 @@ export async function factsOf(server: Server): Promise<Facts> {
   };
 }
 
-function parseInfo(reply: string): ReadonlyMap<string, string> {
+export function parseInfo(reply: string): ReadonlyMap<string, string> {
   const lines = reply.split(/\r?\n/).filter((line) => line.includes(':') && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
 }
 
 /** A map, as RESP2 and RESP3 write it. */
-function pairs(reply: Reply | undefined): readonly (readonly [string, string])[] {
+export function pairs(reply: Reply | undefined): readonly (readonly [string, string])[] {
   if (Array.isArray(reply)) {
     const flat = list(reply).map(text);
     return flat.flatMap((key, i) => (i % 2 === 0 ? [[key, flat[i + 1] ?? ''] as const] : []));

@@ -1,0 +1,171 @@
+import type {
+  Ask,
+  Backend,
+  Finding,
+  Grant,
+  Held,
+  LockRecord,
+  Refusal,
+  Release,
+  Renewal,
+  Revocation,
+  Revoker,
+  Stop,
+  Traits,
+} from '../../core/backend.js';
+import { Calls } from '../../core/calls.js';
+import { type Ports, systemPorts } from '../../core/clock.js';
+import { BackendUnavailableError, ClosedError, NotSupportedError, OutcomeUnknownError } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
+import type { Node } from './node.js';
+import type { ProtocolSettings } from './options.js';
+import { findings } from './probe.js';
+import { Group } from './protocol/group.js';
+import { excuseOf } from './protocol/member.js';
+import { merged } from './protocol/merging.js';
+import { roundOf } from './protocol/node-clock.js';
+import { poll, type Said } from './protocol/poll.js';
+import { abandon, release } from './protocol/releasing.js';
+import { renewAll } from './protocol/renewing.js';
+import { type Granted, Round } from './protocol/round.js';
+import { watchAll } from './protocol/waking.js';
+
+/** What listing and revoking may take on one node: no lease depends on them. */
+const looseTimeoutMs = 2_000;
+
+/** What is under way when the backend is closed gets so long: less than the shortest deadline that core gives a call. */
+const farewellMs = limits.callTimeoutMsMin / 2;
+
+/** Below it, two rounds to several nodes and the waiting for a silent one eat the whole lease. */
+const ttlMsMin = 250;
+
+/** The protocol over any nodes. It reads clocks and timers through ports, and does no I/O of its own. */
+export class RedlockBackend implements Backend {
+  readonly name = 'redlock';
+  readonly traits: Traits;
+  /** How often was granted, and how often the fences had to be written back first. */
+  readonly tally = { granted: 0, wroteBack: 0 };
+  readonly #group: Group;
+  readonly #ports: Ports;
+  #lastRound = 0;
+  #closed = false;
+
+  /** @param nodes an odd number of them, at least three */
+  constructor(nodes: readonly Node[], settings: ProtocolSettings, ports: Ports = systemPorts()) {
+    this.#ports = ports;
+    this.#group = new Group(nodes, { ports, calls: new Calls(ports), settings, inFlight: new Set() });
+    this.traits = traitsOf(settings, nodes.length);
+  }
+
+  async acquire(ask: Ask): Promise<Grant | Refusal> {
+    this.#mustBeOpen(ask);
+    return this.#counted(await new Round(this.#group, ask, this.#nextRound()).run());
+  }
+
+  async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
+    this.#mustBeOpen();
+    return renewAll(this.#group, holds);
+  }
+
+  async release(held: Held): Promise<Release> {
+    this.#mustBeOpen();
+    return release(this.#group, held);
+  }
+
+  async abandon(ask: Ask): Promise<void> {
+    this.#mustBeOpen();
+    await abandon(this.#group, ask);
+  }
+
+  watch(name: LockName, wake: () => void): Stop {
+    return this.#closed ? () => {} : watchAll(this.#group, name, wake);
+  }
+
+  async *list(prefix: string): AsyncIterable<LockRecord> {
+    this.#mustBeOpen();
+    const lists = await this.#allOf('listing', ({ node }) => node.list(prefix));
+    yield* merged(lists, this.#group.members.length - lists.length, this.#group.quorum);
+  }
+
+  async revoke(name: LockName, by: Revoker): Promise<Revocation> {
+    this.#mustBeOpen(by.heir);
+    const { kind, reason, heir } = by;
+    const { quorum, members } = this.#group;
+    if (heir === undefined) {
+      // Who is to be ended is found out first: a request that arrives late must not end who came after it.
+      const rounds = await this.#allOf('revoking', async ({ node }) => (await node.roundOf(name)) ?? -1);
+      const upToRound = Math.max(...rounds);
+      if (upToRound < 0) return { ended: [] };
+      const lists = await this.#allOf('revoking', ({ node }) => node.revoke(name, { kind, reason }, upToRound));
+      return { ended: merged(lists, members.length - lists.length, quorum) };
+    }
+    const answer = await new Round(this.#group, heir, this.#nextRound(), { kind, reason }).run();
+    if (answer.outcome === 'refused') return { ended: [] };
+    const ended = merged(answer.ended, members.length - answer.ended.length, quorum);
+    return { ended, grant: this.#counted(answer) as Grant };
+  }
+
+  async probe(): Promise<readonly Finding[]> {
+    this.#mustBeOpen();
+    return findings(this.#group);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#group.close(farewellMs);
+  }
+
+  #counted(answer: Granted | Refusal): Grant | Refusal {
+    if (answer.outcome === 'refused') return answer;
+    const { outcome, fences, ttlMs, wroteBack } = answer;
+    this.tally.granted += 1;
+    if (wroteBack) this.tally.wroteBack += 1;
+    return { outcome, fences, ttlMs };
+  }
+
+  /** Waits for all nodes that are not skipped. @throws OutcomeUnknownError if no majority answered */
+  #allOf<T>(doing: string, ask: (member: Group['members'][number]) => Promise<T>): Promise<readonly T[]> {
+    const { awake, quorum, members } = this.#group;
+    const decide = (said: readonly Said<T>[], pending: number) => {
+      if (pending > 0) return undefined;
+      const answers = said.flatMap((one) => (one.ok ? [one.value] : []));
+      if (answers.length >= quorum) return answers;
+      const excuses = members.map((member) => {
+        const one = said.find((other) => other.member === member);
+        return one?.ok === true ? `${member.name} answered` : excuseOf(member, one?.error ?? member.lastError);
+      });
+      const message = `${doing}: no majority of the nodes answered: ${excuses.join('; ')}: see that a majority is up and reachable`;
+      throw doing === 'listing' ? new BackendUnavailableError(message) : new OutcomeUnknownError(message);
+    };
+    return poll(awake, (member) => member.call(doing, 0, () => ask(member), looseTimeoutMs), decide);
+  }
+
+  /** By the nodes' clocks: of several thieves at once the last to begin has all nodes in the end. */
+  #nextRound(): number {
+    const clocks = this.#group.members.map(({ clock }) => clock);
+    this.#lastRound = Math.max(this.#lastRound + 1, roundOf(clocks, this.#ports));
+    return this.#lastRound;
+  }
+
+  #mustBeOpen(ask?: Ask): void {
+    if (this.#closed) throw new ClosedError('this Redlock backend is closed: make a new one');
+    if (ask?.mode === 'shared') throw new NotSupportedError('Redlock has no shared mode: use another store for readers');
+  }
+}
+
+function traitsOf({ maxTtlMs }: ProtocolSettings, count: number): Traits {
+  return {
+    shared: false,
+    queue: false,
+    push: true,
+    seesDeadHolders: false,
+    pollMs: limits.pollMsMax,
+    ttlMs: { min: ttlMsMin, max: maxTtlMs },
+    fencesPerGrant: limits.batchMax,
+    fenceSource:
+      'the highest of what a majority of the nodes mints: max(previous + 1, microseconds of its clock, a proposal that is equal on all); written back to a majority before it is used',
+    guarantee: `exclusion while of ${count} nodes a majority keeps its data, or sits out its grace after having lost it, and no clock of a node is stepped forward; fences rise as long as a majority keeps them, or the nodes’ clocks agree within the grace`,
+  };
+}

@@ -1,0 +1,212 @@
+import type { Held, LockRecord, Release, RevokedBy, Stop } from '../../../core/backend.js';
+import { OutcomeUnknownError } from '../../../core/errors.js';
+import { limits } from '../../../core/limits.js';
+import type { LockName } from '../../../core/name.js';
+import { Commands } from '../../redis/commands.js';
+import type { Driver } from '../../redis/driver.js';
+import { Keys } from '../../redis/keys.js';
+import { Server } from '../../redis/probe/server.js';
+import { list, misdelivered, number, text } from '../../redis/replies.js';
+import { restOf } from '../../redis/values.js';
+import type { Ballot, Claim, HoldCopy, Joined, Node, NodeRenewal, Report, Standing, Terms, Vote } from '../node.js';
+import { patienceMs, type Settings } from '../options.js';
+import { confirmedOf, copyOf, endedOf, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
+import { holdersBelow } from './listing.js';
+import { selfOf } from './persistence.js';
+import { report } from './report.js';
+import { abandonScript } from './scripts/abandon.js';
+import { confirmScript } from './scripts/confirm.js';
+import { copyScript } from './scripts/copy.js';
+import { joinScript } from './scripts/join.js';
+import { passOnScript } from './scripts/pass-on.js';
+import { releaseScript } from './scripts/release.js';
+import { renewScript } from './scripts/renew.js';
+import { repairScript } from './scripts/repair.js';
+import { revokeScript } from './scripts/revoke.js';
+import { voteScript } from './scripts/vote.js';
+import { NodeWakes } from './wakes.js';
+
+/** How often a server may be another one between two questions, before it is called unreachable. */
+const joinTriesMax = 3;
+
+/** One Redis server as a node: each request is one script, and the script knows which server it runs on. */
+export class RedisNode implements Node {
+  readonly name: string;
+  readonly #driver: Driver;
+  readonly #settings: Settings;
+  readonly #commands: Commands;
+  readonly #keys: Keys;
+  readonly #wakes: NodeWakes;
+  readonly #record: string;
+  readonly #retention: string;
+
+  constructor(name: string, driver: Driver, settings: Settings) {
+    this.name = name;
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#commands = new Commands(driver);
+    this.#keys = new Keys(settings.prefix);
+    this.#wakes = new NodeWakes(driver, settings.prefix, (key) => this.#passOn(key));
+    this.#record = recordKey(settings.prefix);
+    this.#retention = String(settings.fenceRetentionMs);
+  }
+
+  async join({ graceMs, trustNew }: Terms): Promise<Joined> {
+    const timeoutMs = this.#settings.commandTimeoutMs;
+    const server = new Server((args) => this.#driver.command(this.#record, args), timeoutMs);
+    for (let tries = 1; tries <= joinTriesMax; tries++) {
+      const { runId, durable } = await selfOf(server);
+      const args = [runId, String(Math.ceil(graceMs)), flag(trustNew), flag(durable)];
+      const reply = await this.#commands.eval(joinScript, [this.#record], args, timeoutMs);
+      if (list(reply)[0] === 'moved') continue;
+      const { state, ...standing } = standingOf(reply);
+      if (state === 'stranger') throw misdelivered();
+      return { ...standing, state, incarnation: text(list(reply)[3]) };
+    }
+    throw new OutcomeUnknownError(`${this.name} is restarted again and again: see its log`);
+  }
+
+  async vote({ ask, round, proposal, robs }: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
+    const key = this.#keys.of(ask.name);
+    const args = [ask.owner, ttlOf(ask), restOf(ask), this.#retention, String(ask.fences), whole(proposal), whole(round)];
+    args.push(incarnation, this.#wakes.channelFor(key), robs === undefined ? '' : whyOf(robs));
+    const reply = await this.#commands.eval(voteScript, [key, this.#record], args, this.#timeoutMs(ask.ttlMs));
+    return voteOf(reply, ask.owner, { name: ask.name.text, key });
+  }
+
+  async confirm(claim: Claim, incarnation: string): Promise<Standing & { readonly confirmed: boolean }> {
+    const { name, owner, round, first, last, ttlMs } = claim;
+    const args = [owner, whole(round), String(first), String(last), this.#retention, incarnation];
+    const reply = await this.#commands.eval(confirmScript, [this.#keys.of(name), this.#record], args, this.#timeoutMs(ttlMs));
+    return confirmedOf(reply, owner);
+  }
+
+  /** One script for all holds of a TTL. */
+  async renew(holds: readonly Held[], incarnation: string): Promise<Standing & { readonly renewals: readonly NodeRenewal[] }> {
+    const renewals: NodeRenewal[] = [];
+    const parts = await Promise.all(portions(holds).map((portion) => this.#renewPortion(portion, incarnation, renewals)));
+    const stranger = parts.find(({ state }) => state === 'stranger');
+    const last = stranger ?? parts.at(-1);
+    if (last === undefined) throw misdelivered();
+    return { ...last, renewals: stranger === undefined ? renewals : [] };
+  }
+
+  async copy({ name, owner, ttlMs }: Held): Promise<HoldCopy | undefined> {
+    return copyOf(await this.#commands.eval(copyScript, [this.#keys.of(name)], [owner], this.#timeoutMs(ttlMs)), owner);
+  }
+
+  async repair(
+    held: Held,
+    copy: HoldCopy,
+    untilUs: number,
+    incarnation: string,
+  ): Promise<Standing & { readonly repaired: boolean }> {
+    const { round, last, text: value } = copy;
+    const until = whole(Math.floor(untilUs / 1_000));
+    const args = [held.owner, whole(round), String(last), value, until, ttlOf(held), this.#retention, incarnation];
+    const keys = [this.#keys.of(held.name), this.#record];
+    const reply = await this.#commands.eval(repairScript, keys, args, this.#timeoutMs(held.ttlMs));
+    return { ...standingOf(reply), repaired: number(list(reply)[3]) === 1 };
+  }
+
+  async release({ name, owner, ttlMs }: Held): Promise<Release> {
+    return releaseOf(await this.#commands.eval(releaseScript, [this.#keys.of(name)], [owner], this.#timeoutMs(ttlMs)));
+  }
+
+  async abandon(name: LockName, owner: string, round?: number): Promise<void> {
+    const args = [owner, round === undefined ? '' : whole(round)];
+    await this.#commands.eval(abandonScript, [this.#keys.of(name)], args, this.#timeoutMs());
+  }
+
+  async roundOf(name: LockName): Promise<number | undefined> {
+    return roundIn(await this.#commands.eval(revokeScript, [this.#keys.of(name)], ['', ''], this.#timeoutMs()));
+  }
+
+  async revoke(name: LockName, by: RevokedBy, upToRound: number): Promise<readonly LockRecord[]> {
+    const key = this.#keys.of(name);
+    const reply = await this.#commands.eval(revokeScript, [key], [whyOf(by), whole(upToRound)], this.#timeoutMs());
+    return endedOf(reply, { name: name.text, key });
+  }
+
+  list(prefix: string): Promise<readonly LockRecord[]> {
+    return holdersBelow(this.#commands, this.#keys, prefix, this.#settings.commandTimeoutMs);
+  }
+
+  watch(name: LockName, wake: () => void): Stop {
+    return this.#wakes.watch(this.#keys.of(name), wake);
+  }
+
+  probe(): Promise<Report> {
+    return report(this.#driver, this.#settings, this.#record);
+  }
+
+  close(): void {
+    this.#commands.close();
+    this.#wakes.close();
+    this.#driver.close();
+  }
+
+  async #renewPortion(portion: readonly Entry[], incarnation: string, renewals: NodeRenewal[]): Promise<Standing> {
+    const ttlMs = portion[0]?.held.ttlMs ?? 0;
+    const owners = portion.map(({ held }) => held.owner);
+    const keys = [this.#record, ...portion.map(({ held }) => this.#keys.of(held.name))];
+    const args = [ttlOf({ ttlMs }), incarnation, ...owners];
+    const reply = await this.#commands.eval(renewScript, keys, args, this.#timeoutMs(ttlMs));
+    const { renewals: found, ...standing } = renewalsOf(reply, owners);
+    for (const [n, { index }] of portion.entries()) renewals[index] = found[n] ?? { outcome: 'gone' };
+    return standing;
+  }
+
+  /** Whoever is woken next will do; if it is lost, a poll finds the name free. */
+  #passOn(key: string): void {
+    this.#commands.eval(passOnScript, [key], [], this.#timeoutMs()).catch(() => {});
+  }
+
+  /** The deadline is the protocol's: this one only ends the retries behind it. */
+  #timeoutMs(ttlMs: number = limits.ttlMsMax): number {
+    return 2 * patienceMs(this.#settings, ttlMs);
+  }
+}
+
+interface Entry {
+  readonly held: Held;
+  readonly index: number;
+}
+
+/** Holds of one TTL, not too many. */
+function portions(holds: readonly Held[]): readonly (readonly Entry[])[] {
+  const byTtl = new Map<number, Entry[]>();
+  for (const [index, held] of holds.entries()) {
+    const entry = { held, index };
+    const known = byTtl.get(held.ttlMs);
+    if (known === undefined) byTtl.set(held.ttlMs, [entry]);
+    else known.push(entry);
+  }
+  const cut: Entry[][] = [];
+  for (const group of byTtl.values()) {
+    for (let i = 0; i < group.length; i += limits.renewBatchMax) cut.push(group.slice(i, i + limits.renewBatchMax));
+  }
+  return cut;
+}
+
+/** The node's own record: beside the siblings of the empty name, where no lock can lie. */
+export function recordKey(prefix: string): string {
+  return `{${prefix}}:node`;
+}
+
+function whyOf({ kind, reason }: RevokedBy): string {
+  return JSON.stringify({ kind, reason });
+}
+
+/** PEXPIRE takes whole milliseconds. */
+function ttlOf({ ttlMs }: { readonly ttlMs: number }): string {
+  return String(Math.ceil(ttlMs));
+}
+
+function whole(n: number): string {
+  return Math.floor(n).toFixed(0);
+}
+
+function flag(yes: boolean): string {
+  return yes ? '1' : '0';
+}
