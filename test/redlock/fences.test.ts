@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { RedlockBackend } from '../../src/backends/redlock/backend.js';
-import { until } from '../redis/faults/scene.js';
 import { ask, heldOf } from '../redis/support.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, Scene } from './support.js';
@@ -60,16 +59,22 @@ describe.skipIf(redisIsMissing)('fences of a majority', () => {
     expect(store.tally.wroteBack).toBeLessThan(25);
   });
 
-  it('of an owner that asks again are the same', async () => {
+  it('of an owner that asks again are the same, and never lower where a node was too late to be told', async () => {
     await remember(1, aheadBy(60_000));
     const store = await scene.store();
     const one = ask('a', { fences: 5 });
     const { fences } = await granted(store, one);
-    // A straggler that minted higher is told in the background.
-    const first = (value: string) => (JSON.parse(value) as { first: string }).first;
-    const values = () => Promise.all(scene.nodes.servers.map((server) => server.lines('GET', 'holdfast:a')));
-    await until(async () => new Set((await values()).flat().map(first)).size === 1, 'all nodes have the same fences');
-    for (let i = 0; i < 5; i++) expect((await granted(store, one)).fences).toEqual(fences);
+    const firstOn = async (server: (typeof scene.nodes.servers)[number]) => {
+      const [value = ''] = await server.lines('GET', 'holdfast:a');
+      return /"first":"(\d+)"/.exec(value)?.[1];
+    };
+    for (let i = 0; i < 20; i++) {
+      // A straggler that minted higher is told in the background, once.
+      const known = new Set(await Promise.all(scene.nodes.servers.map(firstOn)));
+      const again = (await granted(store, one)).fences;
+      if (known.size === 1) expect(again).toEqual(fences);
+      else expect(again.first).toBeGreaterThanOrEqual(fences.first);
+    }
     await store.release(heldOf(one));
   });
 

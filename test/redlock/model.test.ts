@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { driverOf } from '../../src/backends/redis/drivers/shape.js';
 import type { Ballot, Node } from '../../src/backends/redlock/node.js';
 import { parseOptions } from '../../src/backends/redlock/options.js';
 import { RedisNode } from '../../src/backends/redlock/redis/node.js';
-import { driverOf } from '../../src/backends/redis/drivers/shape.js';
 import type { LockRecord } from '../../src/core/backend.js';
 import { parseName } from '../../src/core/name.js';
-import { integer, pick } from '../../src/testkit/sim/rng.js';
 import { VirtualNode } from '../../src/testkit/sim/quorum/virtual-node.js';
+import { integer, pick } from '../../src/testkit/sim/rng.js';
 import { clients } from '../support/redis-clients.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
 

@@ -79,11 +79,11 @@ export class Commands {
     return new Promise((resolve, reject) => {
       const attempt = () => {
         tries += 1;
-        const connection = this.#driver.connection?.();
+        const wasResent = this.#driver.resends?.();
         this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, (error) => {
           const verdict = verdictOf(error);
           // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
-          const resent = !(error instanceof NotConnectedError) && this.#isAnother(connection);
+          const resent = !(error instanceof NotConnectedError) && wasResent?.() === true;
           uncertain ||= verdict === 'unknown' || resent;
           if (verdict === 'no-script' && send !== whole) {
             send = whole;
@@ -98,11 +98,6 @@ export class Commands {
       };
       attempt();
     });
-  }
-
-  /** Whether the client has another connection now. What was handed over without one may have been sent on several since. */
-  #isAnother(connection: unknown): boolean {
-    return (connection ?? undefined) !== (this.#driver.connection?.() ?? undefined);
   }
 }
 

@@ -29,10 +29,10 @@ export interface Driver {
   /** Sends one command to the server that is responsible for `key`. May never settle: the caller has a deadline. */
   command(key: string, args: readonly string[]): Promise<Reply>;
   /**
-   * For libraries that send a command again when its connection was lost: what it was sent on. Another one after the
-   * command has failed means that it may have been sent twice.
+   * For libraries that send a command again when its connection was lost. To be called before a command is handed over; the
+   * result tells, after the command has failed, whether it may have been sent more than once.
    */
-  connection?(): unknown;
+  resends?(): () => boolean;
   /** One sender for every server that owns keys. @throws NotConnectedError if they are not known yet */
   owners(): readonly Send[];
   /**

@@ -38,7 +38,7 @@ export function ioredisClusterDriver(client: IoredisCluster): Driver {
     library: 'ioredis',
     cluster: true,
     // It does not tell when it has sent a command again, to another node: none that failed is known to be undone.
-    connection: () => ({}),
+    resends: () => () => true,
     command(_key, args) {
       if (client.status === 'end') return Promise.reject(closed());
       return send(args as Words);

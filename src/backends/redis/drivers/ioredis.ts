@@ -16,6 +16,7 @@ export interface IoredisClient {
   duplicate(override?: object): IoredisClient;
   // biome-ignore lint/suspicious/noExplicitAny: what a listener is given depends on the event
   on(event: string, listener: (...args: any[]) => void): unknown;
+  off(event: string, listener: () => void): unknown;
   disconnect(): void;
 }
 
@@ -34,6 +35,7 @@ export const reconnecting = { retryStrategy: pauseMs, sentinelRetryStrategy: pau
 export function ioredisDriver(client: IoredisClient): Driver {
   refuseKeyPrefix(client.options);
   const gather = gathering();
+  const connections = countConnections(client);
   const send = (args: readonly string[]) => {
     // Else it could not be told from a connection that was lost with the command on it.
     if (client.status === 'end') return Promise.reject(new NotConnectedError('the client is closed: close it after Holdfast'));
@@ -44,7 +46,7 @@ export function ioredisDriver(client: IoredisClient): Driver {
     library: 'ioredis',
     cluster: false,
     command: (_key, args) => send(args),
-    connection: () => client.stream,
+    resends: connections.resends,
     owners: () => [send],
     subscribe: (channel, message, active) => subscribe(client, channel, message, active),
     ownConnections: () => {
@@ -55,7 +57,23 @@ export function ioredisDriver(client: IoredisClient): Driver {
         () => {},
       );
     },
-    close: () => {},
+    close: connections.stopCounting,
+  };
+}
+
+/** Counts connections: what is handed over while there is none is sent on the next. */
+function countConnections(client: IoredisClient) {
+  let count = client.status === 'ready' ? 1 : 0;
+  const ready = () => {
+    count += 1;
+  };
+  client.on('ready', ready);
+  return {
+    resends: () => {
+      const sentOn = client.status === 'ready' ? count : count + 1;
+      return () => count > sentOn;
+    },
+    stopCounting: () => void client.off('ready', ready),
   };
 }
 
