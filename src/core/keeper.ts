@@ -126,7 +126,7 @@ export class Keeper {
   }
 
   #remove(hold: Kept): void {
-    // Left in the agenda when it is empty: the next hold is due in the same moment, most likely.
+    // Left in the agenda when it is empty, until the timer fires: the next hold is due in the same moment, most likely.
     this.#agenda.get(hold.dueMs)?.remove(hold);
     hold.dueMs = Number.POSITIVE_INFINITY;
   }
@@ -158,7 +158,7 @@ export class Keeper {
     for (const [dueMs, holds] of this.#agenda) {
       if (dueMs > nowMs) continue;
       this.#agenda.delete(dueMs);
-      due.push(...holds.takeAll());
+      for (const hold of holds.takeAll()) due.push(hold);
     }
     for (const hold of due) hold.dueMs = Number.POSITIVE_INFINITY;
     return due;
@@ -196,7 +196,11 @@ export class Keeper {
 
   #rearm(): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const dueMs of this.#agenda.keys()) if (dueMs < nextMs) nextMs = dueMs;
+    for (const [dueMs, holds] of this.#agenda) {
+      // Nothing to come back for: a timer would keep the process alive.
+      if (holds.size === 0) this.#agenda.delete(dueMs);
+      else if (dueMs < nextMs) nextMs = dueMs;
+    }
     if (nextMs < this.#timerAtMs) this.#arm(nextMs);
   }
 
