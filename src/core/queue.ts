@@ -1,12 +1,12 @@
 import { type Desk, steal, tryOnce } from './aside.js';
+import { Asks, type AsksHost } from './asks.js';
 import type { Ask, Refusal } from './backend.js';
 import { type Caller, type GivenUp, sameWant } from './caller.js';
 import { isPermanent } from './calls.js';
 import { type Instant, ownerDigest, type Timer } from './clock.js';
-import { detached } from './detached.js';
 import { type HoldfastError, LimitExceededError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
-import { abandonInBackground, type StoreContext } from './giving-back.js';
+import type { StoreContext } from './giving-back.js';
 import { limits } from './limits.js';
 import { Line } from './line.js';
 import type { HoldContext } from './live-hold.js';
@@ -25,30 +25,24 @@ export interface QueueContext {
   readonly onIdle: (queue: NameQueue) => void;
 }
 
-const none: readonly never[] = [];
-
 /**
  * All callers of this process for one name. They queue here, and one ask stands for them in the store: for the run of
  * callers at the head that want the same. A grant serves those who were waiting when it came, up to `limits.batchMax`,
  * and for `limits.sliceMs` those who come while it runs; then it is given back, and the store decides who is next.
  */
-export class NameQueue implements Desk, ServingsHost {
+export class NameQueue implements AsksHost, Desk, ServingsHost {
   readonly name: LockName;
   readonly servings = new Servings(this);
   readonly #context: QueueContext;
   readonly #line = new Line();
   /** The ask that stands for the head of the queue. */
   #asker: Asker | undefined;
-  /** Every ask that has not come to its end: that one, those of callers that do not queue, and those given up during a call. */
-  #running: readonly Asker[] = none;
+  /** That one, those of callers that do not queue, and those given up during a call. */
+  readonly #asks = new Asks(this);
   #aside: Map<Caller, Asker> | undefined;
-  /** When an ask that the store had answered came to its end. */
-  #heardOfAtMs = Number.NEGATIVE_INFINITY;
   #stopWatching: (() => void) | undefined;
   /** While the running hold may come to those who wait. */
   #sliceTimer: Timer | undefined;
-  /** Turns of the last hold. */
-  #served = 0;
   #whenIdle: (() => void)[] | undefined;
 
   constructor(name: LockName, context: QueueContext) {
@@ -106,12 +100,11 @@ export class NameQueue implements Desk, ServingsHost {
   rejectWaiting(reason: () => HoldfastError): void {
     // All of them before the ask is looked at: it would be sent anew for each.
     for (const caller of this.waiting) if (this.#takeOut(caller)) this.giveUp(caller, 'closed', reason());
-    for (const asker of this.#running) asker.giveUp();
+    this.#asks.giveUp();
     this.#pump();
   }
 
   unservedBack(unserved: readonly Caller[]): void {
-    this.#served = 0;
     const queueing = unserved.filter(queues);
     this.#line.putBack(queueing);
     this.#pump();
@@ -124,8 +117,7 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   /** The ask behind it need not wait for its answer: stores take calls in the order in which they come, or refuse it once more. */
-  givingBack(served: number): void {
-    this.#served = served;
+  givingBack(): void {
     // Without a queue in the store it would come before all other processes, every time.
     if (!this.store.backend.traits.queue) return;
     if (this.#asker?.mayBeNext) this.#asker.wake();
@@ -144,7 +136,7 @@ export class NameQueue implements Desk, ServingsHost {
     return caller;
   }
 
-  servingOver(): void {
+  partOver(): void {
     this.#idle();
   }
 
@@ -172,7 +164,7 @@ export class NameQueue implements Desk, ServingsHost {
 
   #timeoutError(caller: Caller, waitMs: number): HoldfastError {
     const asker = this.#aside?.get(caller) ?? this.#asker;
-    const heardOf = asker?.heardOf !== false || this.servings.size > 0 || this.#heardOfAtMs >= caller.enqueuedAt.monotonicMs;
+    const heardOf = asker?.heardOf !== false || this.servings.size > 0 || this.#asks.heardOfSince(caller.enqueuedAt.monotonicMs);
     return timeoutError(this.name.text, waitMs, asker?.failure, heardOf);
   }
 
@@ -193,7 +185,7 @@ export class NameQueue implements Desk, ServingsHost {
     this.emitter.emit('abandoned', () => ({
       ...this.event(caller.settings),
       because,
-      waitedMs: this.#waitedMs(caller),
+      waitedMs: this.store.ports.now().monotonicMs - caller.enqueuedAt.monotonicMs,
     }));
     caller.actions.fail(reason);
   }
@@ -231,7 +223,7 @@ export class NameQueue implements Desk, ServingsHost {
     const want = { name: this.name, mode, ttlMs, metadata };
     const asker: Asker = new Asker(this.#context.store, want, {
       once: false,
-      fencesWanted: () => this.#fencesWanted(settings),
+      fencesWanted: () => this.servings.fencesWanted(mode, this.#line.runLength(settings, limits.batchMax)),
       listen: () => this.#listen(),
       onRefused: (refusal, ask) => this.#reportWaiting(asker, settings, refusal, ownerDigest(ask.owner)),
     });
@@ -243,27 +235,15 @@ export class NameQueue implements Desk, ServingsHost {
     return asker;
   }
 
-  /** Room for latecomers: twice the turns that the last hold came to, so that few fences go unused. */
-  #fencesWanted(settings: Settings): number {
-    const waiting = this.#line.runLength(settings, limits.batchMax);
-    if (settings.mode === 'shared' || !this.store.backend.traits.queue) return waiting;
-    return Math.max(waiting, Math.min(2 * this.#served, limits.fencesPerGrantMax));
-  }
-
   #answered(asker: Asker, settings: Settings, answer: Answer): void {
     if (this.#asker === asker) this.#asker = undefined;
     if (answer.outcome === 'granted') {
       const { first: from, last } = answer.grant.fences;
       const batch = this.#line.takeRun(settings, Math.min(limits.batchMax, Number(last - from + 1n)));
       if (batch.length > 0) this.servings.serve(answer, batch);
-      else this.#grantedToNobody(answer.ask);
+      else this.servings.grantedToNobody(answer.ask);
     }
     this.#pump();
-  }
-
-  #grantedToNobody(ask: Ask): void {
-    this.#served = 0;
-    abandonInBackground(this.#context.store, ask, 'lock');
   }
 
   #askFailed(asker: Asker, error: unknown): void {
@@ -277,17 +257,7 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   run(asker: Asker, answered: (answer: Answer) => void, failed: (error: unknown) => void): void {
-    this.#running = this.#running.length === 0 ? [asker] : [...this.#running, asker];
-    // Taken out in the same step in which the answer takes effect: in between, the queue would look idle.
-    const over = <T>(settle: (value: T) => void) => {
-      return (value: T) => {
-        this.#running = this.#running.length === 1 ? none : this.#running.filter((each) => each !== asker);
-        if (asker.heardOf) this.#heardOfAtMs = this.#context.store.ports.now().monotonicMs;
-        settle(value);
-        this.#idle();
-      };
-    };
-    detached(() => asker.start(over(answered), over(failed)));
+    this.#asks.run(asker, answered, failed);
   }
 
   /** True if listening has only begun now. It goes on until the queue is idle, so that a busy name costs nothing more. */
@@ -298,8 +268,8 @@ export class NameQueue implements Desk, ServingsHost {
   }
 
   #idle(): void {
-    if (this.#line.size > 0 || this.servings.size > 0 || this.#running.length > 0) return;
-    this.#served = 0;
+    if (this.#line.size > 0 || this.servings.size > 0 || this.#asks.size > 0) return;
+    this.servings.forgetPast();
     const stop = this.#stopWatching;
     this.#stopWatching = undefined;
     try {
@@ -322,10 +292,6 @@ export class NameQueue implements Desk, ServingsHost {
 
   event({ mode, ttlMs }: Settings): LockEvent {
     return { name: this.name.text, mode, node: this.#context.hold.clientId, ttlMs };
-  }
-
-  #waitedMs(caller: Caller): number {
-    return this.#context.store.ports.now().monotonicMs - caller.enqueuedAt.monotonicMs;
   }
 }
 

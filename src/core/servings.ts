@@ -3,6 +3,7 @@ import { type Caller, sameWant, type Wanted } from './caller.js';
 import { type Instant, ownerDigest } from './clock.js';
 import { abandonInBackground, release, type StoreContext } from './giving-back.js';
 import type { Turn } from './lease.js';
+import { limits } from './limits.js';
 import type { Granted, HoldContext } from './live-hold.js';
 import { Serving, type ServingHost } from './serving.js';
 
@@ -15,16 +16,18 @@ export interface ServingsHost {
   takeLatecomer(): Caller | undefined;
   /** A hold was lost before these callers had their turn. */
   unservedBack(unserved: readonly Caller[]): void;
-  /** A release was sent, and not answered yet. `served`: turns of that hold. */
-  givingBack(served: number): void;
+  /** A release was sent, and not answered yet. */
+  givingBack(): void;
   /** A hold was given back. */
-  servingOver(): void;
+  partOver(): void;
 }
 
 /** What this process holds of one name: usually one hold, several in shared mode or while the work of a lost one still runs. */
 export class Servings implements ServingHost {
   readonly #host: ServingsHost;
   #all: Serving[] = [];
+  /** Turns of the last hold. */
+  #served = 0;
 
   constructor(host: ServingsHost) {
     this.#host = host;
@@ -57,6 +60,22 @@ export class Servings implements ServingHost {
     return this.#all.some(({ hold }) => hold.loss === undefined && (mode === 'exclusive' || hold.held.mode === 'exclusive'));
   }
 
+  /** For those who wait, and for latecomers: twice the turns that the last hold came to, so that few fences go unused. */
+  fencesWanted(mode: Mode, waiting: number): number {
+    if (mode === 'shared' || !this.#host.store.backend.traits.queue) return waiting;
+    return Math.max(waiting, Math.min(2 * this.#served, limits.fencesPerGrantMax));
+  }
+
+  forgetPast(): void {
+    this.#served = 0;
+  }
+
+  /** Whoever asked has gone. */
+  grantedToNobody(ask: Ask): void {
+    this.forgetPast();
+    abandonInBackground(this.#host.store, ask, 'lock');
+  }
+
   serve(granted: Granted, batch: Caller[]): void {
     const serving = new Serving(this, granted, batch);
     // One is the common case, and a literal takes the least room; with more, room matters less than time.
@@ -75,7 +94,8 @@ export class Servings implements ServingHost {
       }
       done();
     });
-    this.#host.givingBack(serving.served);
+    this.#served = serving.served;
+    this.#host.givingBack();
   }
 
   /** How much longer a hold of this process may come to those who want this and come now. */
@@ -100,6 +120,7 @@ export class Servings implements ServingHost {
   }
 
   lost(unserved: readonly Caller[]): void {
+    this.forgetPast();
     this.#host.unservedBack(unserved);
   }
 
@@ -111,7 +132,7 @@ export class Servings implements ServingHost {
     const { uncertain, ask } = serving.hold.granted;
     // A copy of the ask may still be under way: the store must refuse it when it arrives, however the hold ended.
     if (uncertain) abandonInBackground(this.#host.store, ask, 'lock');
-    this.#host.servingOver();
+    this.#host.partOver();
   }
 
   /** Ends what is held under these owners' digests. */

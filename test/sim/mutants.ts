@@ -176,7 +176,7 @@ export const mutants: readonly Mutant[] = [
       'if (!this.#host.store.backend.traits.queue || !this.#host.hasLatecomer',
       'if (!this.#host.hasLatecomer',
     ],
-    ['core/queue.js', "settings.mode === 'shared' || !this.store.backend.traits.queue", "settings.mode === 'shared'"],
+    ['core/servings.js', "mode === 'shared' || !this.#host.store.backend.traits.queue", "mode === 'shared'"],
   ),
   mutant('shared-overtakes', 'Readers pass a writer that waits in front of them.', [
     store,
