@@ -152,7 +152,7 @@ describe.skipIf(redisIsMissing)('a node that has every write on disk', () => {
     await scene.nodes.server(0).kill();
     await scene.nodes.server(0).boot();
     await scene.store(wait);
-    const from = (await scene.nodes.server(0).command('HGET', record, 'from')).split('\r\n')[1];
-    expect(Number(from)).toBeGreaterThan(Date.now());
+    const [at, from] = ['at', 'from'].map((field) => scene.nodes.server(0).command('HGET', record, field));
+    expect(Number((await from)?.split('\r\n')[1]) - Number((await at)?.split('\r\n')[1])).toBe(wait.maxTtlMs);
   });
 });

@@ -15,6 +15,7 @@ const fake = () => ({
   call: async () => null,
   duplicate: () => fake(),
   on: () => {},
+  off: () => {},
   disconnect: () => {},
 });
 
