@@ -10,13 +10,20 @@ export class Wakes {
   /** Written down with every place in a queue: whoever grants publishes to it. */
   readonly channel: string;
   readonly #driver: Driver;
+  readonly #unheard: (key: string) => void;
   readonly #watchers = new Map<string, Set<() => void>>();
   #stop: Stop | undefined;
   #closed = false;
 
-  constructor(driver: Driver, prefix: string) {
+  /** @param unheard is told of a wake-up for which nobody here waits */
+  constructor(driver: Driver, prefix: string, unheard: (key: string) => void = () => {}) {
     this.#driver = driver;
+    this.#unheard = unheard;
     this.channel = `${prefix}~wake:${randomBytes(12).toString('base64url')}`;
+  }
+
+  isWatched(key: string): boolean {
+    return this.#watchers.has(key);
   }
 
   watch(key: string, wake: () => void): Stop {
@@ -27,7 +34,7 @@ export class Wakes {
     set.add(entry);
     this.#stop ??= this.#driver.subscribe(
       this.channel,
-      (message) => this.#wake(message),
+      (message) => this.#message(message),
       () => this.#wakeAll(),
     );
     return () => {
@@ -41,6 +48,11 @@ export class Wakes {
     this.#stop?.();
     this.#stop = undefined;
     this.#watchers.clear();
+  }
+
+  #message(key: string): void {
+    if (this.#watchers.has(key)) this.#wake(key);
+    else if (!this.#closed) this.#unheard(key);
   }
 
   #wake(key: string): void {

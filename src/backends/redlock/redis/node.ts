@@ -8,6 +8,7 @@ import { Keys } from '../../redis/keys.js';
 import { Server } from '../../redis/probe/server.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
 import { restOf } from '../../redis/values.js';
+import { Wakes } from '../../redis/wakes.js';
 import type { Ballot, Claim, HoldCopy, Joined, Node, NodeRenewal, Report, Standing, Terms, Vote } from '../node.js';
 import { patienceMs, type Settings } from '../options.js';
 import { confirmedOf, copyOf, endedOf, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
@@ -24,7 +25,6 @@ import { renewScript } from './scripts/renew.js';
 import { repairScript } from './scripts/repair.js';
 import { revokeScript } from './scripts/revoke.js';
 import { voteScript } from './scripts/vote.js';
-import { NodeWakes } from './wakes.js';
 
 /** How often a server may be another one between two questions, before it is called unreachable. */
 const joinTriesMax = 3;
@@ -36,7 +36,7 @@ export class RedisNode implements Node {
   readonly #settings: Settings;
   readonly #commands: Commands;
   readonly #keys: Keys;
-  readonly #wakes: NodeWakes;
+  readonly #wakes: Wakes;
   readonly #record: string;
   readonly #retention: string;
 
@@ -46,7 +46,8 @@ export class RedisNode implements Node {
     this.#settings = settings;
     this.#commands = new Commands(driver);
     this.#keys = new Keys(settings.prefix);
-    this.#wakes = new NodeWakes(driver, settings.prefix, (key) => this.#passOn(key));
+    // Each release wakes one process: one that has nobody waiting passes it on.
+    this.#wakes = new Wakes(driver, settings.prefix, (key) => this.#passOn(key));
     this.#record = recordKey(settings.prefix);
     this.#retention = String(settings.fenceRetentionMs);
   }
@@ -69,7 +70,7 @@ export class RedisNode implements Node {
   async vote({ ask, round, proposal, robs }: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
     const key = this.#keys.of(ask.name);
     const args = [ask.owner, ttlOf(ask), restOf(ask), this.#retention, String(ask.fences), whole(proposal), whole(round)];
-    args.push(incarnation, this.#wakes.channelFor(key), robs === undefined ? '' : whyOf(robs));
+    args.push(incarnation, this.#wakes.isWatched(key) ? this.#wakes.channel : '', robs === undefined ? '' : whyOf(robs));
     const reply = await this.#commands.eval(voteScript, [key, this.#record], args, this.#timeoutMs(ask.ttlMs));
     return voteOf(reply, ask.owner, { name: ask.name.text, key });
   }
