@@ -162,7 +162,7 @@ class Walk {
     const hold = { round, first, last: first, leftMs: longMs };
     const line = `{"holdfast":1,"owner":"${held.owner}","first":"${first}","last":"${first}","round":${round},"sinceMs":0,"ttlMs":${longMs},"node":${JSON.stringify(node)},"metadata":{}}`;
     const untilUs = (Date.now() + 30_000) * 1_000;
-    const texts = [line, JSON.stringify({ ask, sinceMs: 0, stolen: false })];
+    const texts = [line, JSON.stringify({ ask, sinceMs: 0 })];
     // Each has a text of its own.
     await this.#both(step, 'repair', (it) =>
       it.repair(held, { ...hold, text: (it === this.#real ? texts[0] : texts[1]) as string }, untilUs, incarnation),

@@ -16,7 +16,7 @@ function yesNode(name: string, calls: string[], over: Partial<Node> = {}): Node 
       const fence = BigInt(Math.floor(proposal));
       return { ...standing(), vote: { outcome: 'yes', first: fence, last: fence, ended: [] } };
     },
-    confirm: async () => ({ ...standing(), confirmed: true }),
+    confirm: async () => ({ ...standing(), outcome: 'confirmed' }),
     renew: async (holds) => ({ ...standing(), renewals: holds.map(() => ({ outcome: 'renewed' })) }),
     copy: async () => undefined,
     repair: async () => ({ ...standing(), repaired: true }),

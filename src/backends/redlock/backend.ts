@@ -9,6 +9,7 @@ import type {
   Release,
   Renewal,
   Revocation,
+  RevokedBy,
   Revoker,
   Stop,
   Traits,
@@ -25,6 +26,7 @@ import { Group } from './protocol/group.js';
 import { excuseOf } from './protocol/member.js';
 import { merged } from './protocol/merging.js';
 import { roundOf } from './protocol/node-clock.js';
+import { Overlaps } from './protocol/overlaps.js';
 import { poll, type Said } from './protocol/poll.js';
 import { abandon, release } from './protocol/releasing.js';
 import { renewAll } from './protocol/renewing.js';
@@ -37,6 +39,9 @@ const looseTimeoutMs = 2_000;
 /** What is under way when the backend is closed gets so long: less than the shortest deadline that core gives a call. */
 const farewellMs = limits.callTimeoutMsMin / 2;
 
+/** How often in a row a round may be overtaken before its caller is told to come again. */
+const overtakenMax = 10;
+
 /** Below it, two rounds to several nodes and the waiting for a silent one eat the whole lease. */
 const ttlMsMin = 250;
 
@@ -48,6 +53,7 @@ export class RedlockBackend implements Backend {
   readonly tally = { granted: 0, wroteBack: 0 };
   readonly #group: Group;
   readonly #ports: Ports;
+  readonly #overlaps = new Overlaps<Granted | Refusal>();
   #lastRound = 0;
   #closed = false;
 
@@ -60,7 +66,7 @@ export class RedlockBackend implements Backend {
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     this.#mustBeOpen(ask);
-    return this.#counted(await new Round(this.#group, ask, this.#nextRound()).run());
+    return this.#counted(await this.#rounds(ask, this.#nextRound()));
   }
 
   async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
@@ -84,7 +90,7 @@ export class RedlockBackend implements Backend {
 
   async *list(prefix: string): AsyncIterable<LockRecord> {
     this.#mustBeOpen();
-    const lists = await this.#allOf('listing', ({ node }) => node.list(prefix));
+    const lists = await this.#ask('listing', 'all', ({ node }) => node.list(prefix));
     yield* merged(lists, this.#group.members.length - lists.length, this.#group.quorum);
   }
 
@@ -92,15 +98,15 @@ export class RedlockBackend implements Backend {
     this.#mustBeOpen(by.heir);
     const { kind, reason, heir } = by;
     const { quorum, members } = this.#group;
+    // Who is to be ended is found out first: a request that arrives late must not end who came after it.
+    const rounds = await this.#ask('looking who holds it', 'majority', async ({ node }) => (await node.roundOf(name)) ?? -1);
+    const upToRound = Math.max(...rounds);
     if (heir === undefined) {
-      // Who is to be ended is found out first: a request that arrives late must not end who came after it.
-      const rounds = await this.#allOf('revoking', async ({ node }) => (await node.roundOf(name)) ?? -1);
-      const upToRound = Math.max(...rounds);
       if (upToRound < 0) return { ended: [] };
-      const lists = await this.#allOf('revoking', ({ node }) => node.revoke(name, { kind, reason }, upToRound));
+      const lists = await this.#ask('revoking', 'all', ({ node }) => node.revoke(name, { kind, reason }, upToRound));
       return { ended: merged(lists, members.length - lists.length, quorum) };
     }
-    const answer = await new Round(this.#group, heir, this.#nextRound(), { kind, reason }).run();
+    const answer = await this.#rounds(heir, this.#nextRound(upToRound), { kind, reason });
     if (answer.outcome === 'refused') return { ended: [] };
     const ended = merged(answer.ended, members.length - answer.ended.length, quorum);
     return { ended, grant: this.#counted(answer) as Grant };
@@ -117,6 +123,19 @@ export class RedlockBackend implements Backend {
     await this.#group.close(farewellMs);
   }
 
+  /** A round that was overtaken by one of the same owner is told the same. Owners are not shared between processes, but copies of them may be. */
+  #rounds(ask: Ask, first: number, robs?: RevokedBy): Promise<Granted | Refusal> {
+    return this.#overlaps.run(ask.owner, async (overlap) => {
+      for (let round = first, left = overtakenMax; left > 0; round = this.#nextRound(), left -= 1) {
+        const answer = await new Round(this.#group, ask, round, robs).run();
+        if (answer.outcome !== 'superseded') return answer;
+        // A round after that of the last call could take back what that one is granted.
+        if (!overlap.isLast) return overlap.lastAnswer;
+      }
+      return { outcome: 'refused', because: 'held', holders: [], ahead: 0, retryInMs: 1 };
+    });
+  }
+
   #counted(answer: Granted | Refusal): Grant | Refusal {
     if (answer.outcome === 'refused') return answer;
     const { outcome, fences, ttlMs, wroteBack } = answer;
@@ -125,27 +144,27 @@ export class RedlockBackend implements Backend {
     return { outcome, fences, ttlMs };
   }
 
-  /** Waits for all nodes that are not skipped. @throws OutcomeUnknownError if no majority answered */
-  #allOf<T>(doing: string, ask: (member: Group['members'][number]) => Promise<T>): Promise<readonly T[]> {
+  /** Waits for a majority, or for all nodes that are not skipped. @throws if no majority answered */
+  #ask<T>(doing: string, whom: 'all' | 'majority', ask: (member: Group['members'][number]) => Promise<T>): Promise<readonly T[]> {
     const { awake, quorum, members } = this.#group;
     const decide = (said: readonly Said<T>[], pending: number) => {
-      if (pending > 0) return undefined;
       const answers = said.flatMap((one) => (one.ok ? [one.value] : []));
-      if (answers.length >= quorum) return answers;
+      if (answers.length >= quorum && (whom === 'majority' || pending === 0)) return answers;
+      if (pending > 0) return undefined;
       const excuses = members.map((member) => {
         const one = said.find((other) => other.member === member);
         return one?.ok === true ? `${member.name} answered` : excuseOf(member, one?.error ?? member.lastError);
       });
       const message = `${doing}: no majority of the nodes answered: ${excuses.join('; ')}: see that a majority is up and reachable`;
-      throw doing === 'listing' ? new BackendUnavailableError(message) : new OutcomeUnknownError(message);
+      throw doing === 'revoking' ? new OutcomeUnknownError(message) : new BackendUnavailableError(message);
     };
     return poll(awake, (member) => member.call(doing, 0, () => ask(member), looseTimeoutMs), decide);
   }
 
   /** By the nodes' clocks: of several thieves at once the last to begin has all nodes in the end. */
-  #nextRound(): number {
+  #nextRound(after = 0): number {
     const clocks = this.#group.members.map(({ clock }) => clock);
-    this.#lastRound = Math.max(this.#lastRound + 1, roundOf(clocks, this.#ports));
+    this.#lastRound = Math.max(this.#lastRound + 1, after + 1, roundOf(clocks, this.#ports));
     return this.#lastRound;
   }
 

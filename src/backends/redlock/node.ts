@@ -13,8 +13,8 @@ export interface Node {
   join(terms: Terms): Promise<Joined>;
   /** Asks for its vote. A node that does not vote does nothing. Idempotent by the ballot's owner. */
   vote(ballot: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }>;
-  /** Writes agreed fences back: raises the node's last fence to theirs. False if the owner does not hold here any more. */
-  confirm(claim: Claim, incarnation: string): Promise<Standing & { readonly confirmed: boolean }>;
+  /** Writes agreed fences back: raises the node's last fence to theirs. */
+  confirm(claim: Claim, incarnation: string): Promise<Confirmed>;
   /** Extends holds, also while it does not vote. Creates none. Answers in the same order; nothing if it is a stranger. */
   renew(holds: readonly Held[], incarnation: string): Promise<Standing & { readonly renewals: readonly NodeRenewal[] }>;
   /** What it has of a hold, for a node that lost it; undefined if it has not got it. */
@@ -78,8 +78,14 @@ export interface Ballot {
   readonly round: number;
   /** First fence that all nodes might agree on, in microseconds: a bit ahead of the highest of their clocks. */
   readonly proposal: number;
-  /** A steal: ends whoever holds the name here, but for a thief of a later round. */
+  /** A steal: ends whoever holds the name here, but for one of a later round. */
   readonly robs?: RevokedBy;
+}
+
+/** What became of fences that were written back, on a node that votes. */
+export interface Confirmed extends Standing {
+  /** `absent`: the owner does not hold here any more. `superseded`: it does, by a later round with fences of its own. */
+  readonly outcome?: 'confirmed' | 'absent' | 'superseded';
 }
 
 export type Vote =

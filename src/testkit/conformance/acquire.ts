@@ -85,11 +85,13 @@ export const acquire = topic('acquire', {
   'same-owner-at-the-same-time-holds-once': async (scene) => {
     const other = await scene.open();
     const ask = scene.ask(scene.name());
-    const stores = [scene.store, other, scene.store, other, scene.store, other];
-    const grants = await Promise.all(
-      stores.map(async (store) => granted(await store.acquire(ask), 'its own hold is no obstacle')),
+    const asked = [scene.store, other].map((store) =>
+      Promise.all([1, 2, 3].map(async () => granted(await store.acquire(ask), 'its own hold is no obstacle'))),
     );
-    assert.equal(new Set(grants.map((grant) => show(grant.fences))).size, 1, 'every answer tells the same fences');
+    // Owners are made by the process that asks: no two of them ask under the same one, and are told so in the same words.
+    for (const grants of await Promise.all(asked)) {
+      assert.equal(new Set(grants.map((grant) => show(grant.fences))).size, 1, 'every answer tells the same fences');
+    }
     assert.equal((await scene.records(ask.name)).length, 1);
     await scene.store.release(heldOf(ask));
   },

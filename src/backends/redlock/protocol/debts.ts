@@ -49,6 +49,14 @@ export class Debts {
     this.#keep(debt);
   }
 
+  /** The node has answered something: it can be told now. */
+  heard(): void {
+    if (this.#owed.size === 0 || this.#sent > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#paid();
+  }
+
   /** Those of the owners of whom the node may still delete what they have there, until it has confirmed that it did. */
   owing(owners: readonly string[]): ReadonlySet<string> {
     if (this.#unpaid.size === 0) return nobody;

@@ -15,7 +15,8 @@ export class Group {
   constructor(nodes: readonly Node[], context: Context) {
     this.context = context;
     this.quorum = Math.floor(nodes.length / 2) + 1;
-    this.members = nodes.map((node) => new Member(node, context, (self) => this.#twinOf(self)));
+    const [twinOf, answered] = [(self: Member) => this.#twinOf(self), (self: Member) => this.#debts.get(self)?.heard()];
+    this.members = nodes.map((node) => new Member(node, context, twinOf, answered));
     for (const member of this.members) this.#debts.set(member, new Debts(member, context.ports));
   }
 

@@ -41,18 +41,30 @@ export class Member {
   lastError: HoldfastError | undefined;
   readonly #context: Context;
   readonly #isTwin: (self: Member) => Member | undefined;
+  readonly #answered: (self: Member) => void;
   #joining: Promise<void> | undefined;
   #asked = false;
   #silences = 0;
+  /** When the last call was sent that was answered. */
+  #answeredMs = Number.NEGATIVE_INFINITY;
   #restsUntilMs = Number.NEGATIVE_INFINITY;
   #waitsUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** @param isTwin another member that turned out to be the same server */
-  constructor(node: Node, context: Context, isTwin: (self: Member) => Member | undefined) {
+  /**
+   * @param isTwin another member that turned out to be the same server
+   * @param answered is called with each answer
+   */
+  constructor(
+    node: Node,
+    context: Context,
+    isTwin: (self: Member) => Member | undefined,
+    answered: (self: Member) => void = () => {},
+  ) {
     this.node = node;
     this.clock = new NodeClock(context.ports);
     this.#context = context;
     this.#isTwin = isTwin;
+    this.#answered = answered;
   }
 
   get name(): string {
@@ -72,12 +84,14 @@ export class Member {
   /** One request within its deadline. @throws whatever the node says, OutcomeUnknownError without an answer */
   async call<T>(doing: string, ttlMs: number, send: () => Promise<T>, timeoutMs = this.#timeoutMs(ttlMs)): Promise<T> {
     const { inFlight } = this.#context;
-    const answer = this.#within(timeoutMs, ttlMs, doing, this.#noting(send));
+    const sentMs = this.#nowMs;
+    const answer = this.#within(timeoutMs, ttlMs, doing, this.#noting(send, sentMs));
     inFlight.add(answer);
     try {
       return await answer;
     } catch (error) {
-      if (!isOurs(error)) this.#silent(error);
+      // What was asked after it has been answered: the reply was lost, and the node is there.
+      if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
       throw error;
     } finally {
       this.#asked = true;
@@ -150,11 +164,13 @@ export class Member {
   }
 
   /** Also an answer that comes too late shows that it is there. */
-  async #noting<T>(send: () => Promise<T>): Promise<T> {
+  async #noting<T>(send: () => Promise<T>, sentMs: number): Promise<T> {
     const answer = await send();
+    this.#answeredMs = Math.max(this.#answeredMs, sentMs);
     this.#silences = 0;
     this.#restsUntilMs = Number.NEGATIVE_INFINITY;
     this.lastError = undefined;
+    this.#answered(this);
     return answer;
   }
 

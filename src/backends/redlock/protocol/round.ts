@@ -17,6 +17,11 @@ export interface Granted extends Grant {
   readonly wroteBack: boolean;
 }
 
+/** A later round of the same owner has the votes: to ask again is to be told what that one agrees on. */
+export interface Superseded {
+  readonly outcome: 'superseded';
+}
+
 /**
  * One round of one ask: votes, and if the voters' fences differ, their agreement written back. Settles as soon as the
  * answer is decided; what comes later is still dealt with. A round that fails leaves nothing behind on any node.
@@ -31,11 +36,13 @@ export class Round {
   readonly #asked = new Set<Member>();
   readonly #confirmed = new Set<Member>();
   readonly #unconfirmed = new Map<Member, unknown>();
+  /** Where its votes became those of a later round. */
+  #superseded = 0;
   #claim: Claim | undefined;
   /** Requests that are out. */
   #open = 0;
   #phase: 'voting' | 'writing-back' | 'granted' | 'over' = 'voting';
-  #resolve!: (answer: Granted | Refusal) => void;
+  #resolve!: (answer: Granted | Refusal | Superseded) => void;
   #reject!: (error: unknown) => void;
 
   constructor(group: Group, ask: Ask, round: number, robs?: RevokedBy) {
@@ -48,7 +55,7 @@ export class Round {
   }
 
   /** @throws BackendUnavailableError if too few nodes voted */
-  run(): Promise<Granted | Refusal> {
+  run(): Promise<Granted | Refusal | Superseded> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -93,7 +100,9 @@ export class Round {
     this.#yes.set(member, vote);
     const claim = this.#claim;
     if (claim === undefined || this.#phase === 'over') return;
-    if (vote.first === claim.first && vote.last === claim.last) this.#confirmed.add(member);
+    // Until it is granted: what another was granted since the first of these votes was given may be what this one is above.
+    if (this.#phase === 'writing-back' && vote.first > claim.first) this.#agree();
+    else if (vote.first === claim.first && vote.last === claim.last) this.#confirmed.add(member);
     else this.#writeBack(member, claim);
   }
 
@@ -105,14 +114,14 @@ export class Round {
   #countVotes(): void {
     const { quorum, veto, members } = this.#group;
     const answered = this.#yes.size + this.#no.size;
-    if (this.#yes.size >= quorum) this.#elected();
+    if (this.#yes.size >= quorum) this.#agree();
     else if (this.#no.size >= veto) this.#refused();
     else if (this.#silent.size >= veto) this.#failed(unavailable(this.#ballot.ask, this.#group, this.#votes()));
     else if (answered + this.#silent.size === members.length) this.#refused();
   }
 
-  /** Every later majority has a member of this one, which will not mint a fence below. */
-  #elected(): void {
+  /** On the highest fences that were minted. Every later majority has a member of this one, which will not mint any below. */
+  #agree(): void {
     const { quorum } = this.#group;
     const { name, owner, ttlMs } = this.#ballot.ask;
     const highest = [...this.#yes.values()].reduce((a, b) => (b.first > a.first ? b : a));
@@ -121,6 +130,9 @@ export class Round {
     const { first, last } = claim;
     this.#claim = claim;
     this.#phase = 'writing-back';
+    this.#confirmed.clear();
+    this.#unconfirmed.clear();
+    this.#superseded = 0;
     const others: Member[] = [];
     for (const [member, vote] of this.#yes) {
       if (vote.first === first && vote.last === last) this.#confirmed.add(member);
@@ -134,13 +146,17 @@ export class Round {
   #writeBack(member: Member, claim: Claim): void {
     this.#open += 1;
     const failed = (error: unknown) => {
+      if (claim !== this.#claim) return;
       this.#unconfirmed.set(member, error);
       this.#count();
     };
     member
       .voting('writing the fence back', claim.ttlMs, (incarnation) => member.node.confirm(claim, incarnation))
-      .then(({ state, confirmed }) => {
-        if (state !== 'votes' || !confirmed) return failed(undefined);
+      .then(({ outcome }) => {
+        // Higher fences were agreed on since.
+        if (claim !== this.#claim) return;
+        if (outcome === 'superseded') this.#superseded += 1;
+        if (outcome !== 'confirmed') return failed(undefined);
         this.#confirmed.add(member);
         this.#count();
       }, failed)
@@ -157,6 +173,7 @@ export class Round {
     const isEnded = [...this.#unconfirmed.values()].includes(undefined);
     if (!isEnded) return this.#failed(unavailable(this.#ballot.ask, this.#group, this.#votes()));
     this.#end();
+    if (this.#superseded > 0) return this.#resolve({ outcome: 'superseded' });
     this.#resolve({ outcome: 'refused', because: 'abandoned', holders: [], ahead: 0 });
   }
 

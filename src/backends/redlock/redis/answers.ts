@@ -2,7 +2,7 @@ import type { LockRecord, Release, RevokedBy } from '../../../core/backend.js';
 import type { Reply } from '../../redis/driver.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
 import { holderRecord, type Place } from '../../redis/values.js';
-import type { HoldCopy, NodeRenewal, Standing, Vote } from '../node.js';
+import type { HoldCopy, NodeRenewal, Standing, Vote, Confirmed } from '../node.js';
 
 // What the scripts answer, in the words of the port. Their replies are described at the top of each.
 
@@ -28,11 +28,13 @@ export function voteOf(reply: Reply, owner: string, place: Omit<Place, 'nowMs'>)
   return { ...standing, vote: { outcome, first: BigInt(text(first)), last: BigInt(text(last)), ended: robbed } };
 }
 
-export function confirmedOf(reply: Reply, owner: string): Standing & { readonly confirmed: boolean } {
+export function confirmedOf(reply: Reply, owner: string): Confirmed {
   const standing = standingOf(reply);
-  const [, , , yes, to] = list(reply);
-  if (standing.state === 'votes' && to !== owner) throw misdelivered();
-  return { ...standing, confirmed: number(yes) === 1 };
+  if (standing.state !== 'votes') return standing;
+  const [, , , outcome, to] = list(reply);
+  const known = outcome === 'confirmed' || outcome === 'absent' || outcome === 'superseded';
+  if (!known || to !== owner) throw misdelivered();
+  return { ...standing, outcome };
 }
 
 /** The script names only those that were not extended. */

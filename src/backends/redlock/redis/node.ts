@@ -9,7 +9,7 @@ import { Server } from '../../redis/probe/server.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
 import { restOf } from '../../redis/values.js';
 import { Wakes } from '../../redis/wakes.js';
-import type { Ballot, Claim, HoldCopy, Joined, Node, NodeRenewal, Report, Standing, Terms, Vote } from '../node.js';
+import type { Ballot, Claim, HoldCopy, Joined, Node, NodeRenewal, Report, Standing, Terms, Vote, Confirmed } from '../node.js';
 import { patienceMs, type Settings } from '../options.js';
 import { confirmedOf, copyOf, endedOf, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
 import { holdersBelow } from './listing.js';
@@ -75,7 +75,7 @@ export class RedisNode implements Node {
     return voteOf(reply, ask.owner, { name: ask.name.text, key });
   }
 
-  async confirm(claim: Claim, incarnation: string): Promise<Standing & { readonly confirmed: boolean }> {
+  async confirm(claim: Claim, incarnation: string): Promise<Confirmed> {
     const { name, owner, round, first, last, ttlMs } = claim;
     const args = [owner, whole(round), String(first), String(last), this.#retention, incarnation];
     const reply = await this.#commands.eval(confirmScript, [this.#keys.of(name), this.#record], args, this.#timeoutMs(ttlMs));

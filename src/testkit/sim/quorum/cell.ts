@@ -10,8 +10,6 @@ export interface Lock {
   readonly last: number;
   readonly sinceMs: number;
   readonly expiresMs: number;
-  /** Granted to a thief. */
-  readonly stolen: boolean;
 }
 
 /** An owner that must not come back. */

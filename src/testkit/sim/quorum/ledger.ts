@@ -79,17 +79,19 @@ export class Ledger {
   /** A node does not hold it any more, or has been told that it need not, up to a round. */
   ended(node: number, owner: string, by: EndedBy, upTo = Number.POSITIVE_INFINITY): void {
     const account = this.#accounts.get(owner);
-    const word = account?.promised.get(node);
-    if (account === undefined || word === undefined || word.round > upTo) return;
+    if (account === undefined) return;
     const isTaken = by === 'stolen' || by === 'revoked';
-    if (isTaken) account.promised.set(node, { ...word, lost: by });
-    else account.promised.delete(node);
+    // Who has begun to give it back has done with it, however many have not heard of it yet.
+    const isGivenBack = by === 'released' || (by === 'abandoned' && upTo === Number.POSITIVE_INFINITY);
+    const word = account.promised.get(node);
+    const isKept = word === undefined || word.round > upTo;
+    if (isKept && !isGivenBack) return;
+    if (!isKept && isTaken) account.promised.set(node, { ...word, lost: by });
+    else if (!isKept) account.promised.delete(node);
     const { tenure } = account;
     const heldMs = this.#heldUntilMs(account);
     if (tenure === undefined || tenure.state === 'over') return;
     const nowMs = this.#recorder.nowMs();
-    // Who has begun to give it back has done with it, however many have not heard of it yet.
-    const isGivenBack = by === 'released' || (by === 'abandoned' && upTo === Number.POSITIVE_INFINITY);
     const isOver = heldMs === undefined || heldMs <= nowMs;
     if (!isOver && !isGivenBack && !(isTaken && heldMs < tenure.untilMs)) return;
     if (tenure.state === 'held' && tenure.untilMs > nowMs) this.#add(account, by);

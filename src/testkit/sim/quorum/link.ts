@@ -9,6 +9,7 @@ import type {
   Standing,
   Terms,
   Vote,
+  Confirmed,
 } from '../../../backends/redlock/node.js';
 import type { Held, LockRecord, Release, RevokedBy, Stop } from '../../../core/backend.js';
 import type { LockName } from '../../../core/name.js';
@@ -46,7 +47,7 @@ export class Link implements Node {
     return this.#send(doing, (node) => node.vote(ballot, incarnation, channel));
   }
 
-  confirm(claim: Claim, incarnation: string): Promise<Standing & { readonly confirmed: boolean }> {
+  confirm(claim: Claim, incarnation: string): Promise<Confirmed> {
     const { name, owner, first } = claim;
     return this.#send({ call: `confirm ${first}`, names: [name], owner }, (node) => node.confirm(claim, incarnation));
   }

@@ -132,7 +132,7 @@ export class NodeServer {
 /** An answer in a word. */
 function said(answer: unknown): string {
   if (typeof answer !== 'object' || answer === null) return String(answer);
-  const { state, vote, confirmed, repaired, renewals } = answer as Partial<Record<string, unknown>>;
+  const { state, vote, outcome: confirmed, repaired, renewals } = answer as Partial<Record<string, unknown>>;
   if (state !== undefined && state !== 'votes') return String(state);
   if (Array.isArray(renewals)) return renewals.map(({ outcome }) => outcome).join(' ');
   const { outcome, first } = (vote ?? {}) as { readonly outcome?: string; readonly first?: bigint };

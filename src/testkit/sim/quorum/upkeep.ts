@@ -29,8 +29,8 @@ export class Upkeep {
   copy(): HoldCopy | undefined {
     const { lock } = this.#cell;
     if (lock?.ask.owner !== this.#held.owner) return undefined;
-    const { ask, sinceMs, stolen, round, first, last, expiresMs } = lock;
-    const text = JSON.stringify({ ask, sinceMs, stolen });
+    const { ask, sinceMs, round, first, last, expiresMs } = lock;
+    const text = JSON.stringify({ ask, sinceMs });
     return { round, first: BigInt(first), last: BigInt(last), text, leftMs: Math.max(0, expiresMs - this.#nowMs) };
   }
 
@@ -41,7 +41,7 @@ export class Upkeep {
     const leftMs = Math.min(untilMs - this.#nowMs, Math.ceil(ttlMs));
     if (leftMs < 1 || this.#cell.lock !== undefined || isEnded(this.#cell, owner, round, this.#nowMs)) return false;
     const [first, last] = [Number(copy.first), Number(copy.last)];
-    const known = JSON.parse(copy.text) as Pick<Lock, 'ask' | 'sinceMs' | 'stolen'>;
+    const known = JSON.parse(copy.text) as Pick<Lock, 'ask' | 'sinceMs'>;
     this.#cell.fence = { last: Math.max(this.#cell.fence.last, last), owner, round };
     this.#cell.lock = { ...known, round, first, last, expiresMs: this.#nowMs + leftMs };
     return true;

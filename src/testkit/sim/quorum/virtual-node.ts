@@ -1,4 +1,14 @@
-import type { Ballot, Claim, HoldCopy, Joined, NodeRenewal, Standing, Terms, Vote } from '../../../backends/redlock/node.js';
+import type {
+  Ballot,
+  Claim,
+  HoldCopy,
+  Joined,
+  NodeRenewal,
+  Standing,
+  Terms,
+  Vote,
+  Confirmed,
+} from '../../../backends/redlock/node.js';
 import type { Held, LockRecord, Release, RevokedBy } from '../../../core/backend.js';
 import type { LockName } from '../../../core/name.js';
 import { bury, type Cell, copyOf, isEnded, type Lock, newCell, recordOf } from './cell.js';
@@ -73,7 +83,7 @@ export class VirtualNode {
     if (isEnded(cell, owner, round, nowMs)) return { ...standing, vote: { outcome: 'ended' } };
     // Its own grant was the last, and is over: a late copy.
     if (cell.fence.owner === owner && round <= cell.fence.round) return { ...standing, vote: { outcome: 'ended' } };
-    if (held !== undefined && (robs === undefined || (held.stolen && held.round > round))) {
+    if (held !== undefined && (robs === undefined || held.round > round)) {
       if (channel !== '') cell.waiting.add(channel);
       return { ...standing, vote: { outcome: 'held', holder: recordOf(held, nowMs) } };
     }
@@ -81,21 +91,22 @@ export class VirtualNode {
     const aheadUsMax = Math.min(proposalAheadUsMax, 500 * (this.#state.past?.graceMs ?? 0));
     const proposed = proposal > standing.nowUs + aheadUsMax ? 0 : Math.floor(proposal);
     const first = Math.max(cell.fence.last + 1, standing.nowUs, proposed);
-    cell.lock = { ask, round, first, last: first + ask.fences - 1, sinceMs: nowMs, expiresMs, stolen: robs !== undefined };
+    cell.lock = { ask, round, first, last: first + ask.fences - 1, sinceMs: nowMs, expiresMs };
     cell.fence = { last: cell.lock.last, owner, round };
     cell.waiting.delete(channel);
     return { ...standing, vote: yes(cell.lock, held === undefined ? [] : [recordOf(held, nowMs)]) };
   }
 
-  confirm({ name, owner, round, first, last }: Claim, incarnation: string): Standing & { readonly confirmed: boolean } {
+  confirm({ name, owner, round, first, last }: Claim, incarnation: string): Confirmed {
     const standing = this.#standing(incarnation);
     const cell = this.#cell(name);
     const lock = this.#lock(cell);
-    const isLatest = lock?.ask.owner === owner && round >= lock.round;
-    if (standing.state !== 'votes' || !isLatest) return { ...standing, confirmed: false };
+    if (standing.state !== 'votes') return standing;
+    if (lock?.ask.owner !== owner) return { ...standing, outcome: 'absent' };
+    if (round < lock.round) return { ...standing, outcome: 'superseded' };
     cell.fence = { last: Math.max(cell.fence.last, Number(last)), owner, round };
     cell.lock = { ...lock, first: Number(first), last: Number(last), round };
-    return { ...standing, confirmed: true };
+    return { ...standing, outcome: 'confirmed' };
   }
 
   renew(holds: readonly Held[], incarnation: string): Standing & { readonly renewals: readonly NodeRenewal[] } {

@@ -7,7 +7,8 @@ export const confirmScript = script(
 -- Writes back the fences that a majority agrees on.
 -- KEYS  1 the lock, 2 the node's record
 -- ARGV  1 owner, 2 round, 3 first fence, 4 last fence, 5 how long the fence is kept, in ms, 6 run_id that the client has joined
--- reply {state, ms until it votes, now in us}; where it votes, then also 1, or 0 if the owner does not hold here, and the owner
+-- reply {state, ms until it votes, now in us}; where it votes, then also 'confirmed',
+--       'absent' if the owner does not hold here, or 'superseded' if it does by a later round; and the owner
 local K, N, owner, round = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 ${base}
 ${standing}
@@ -17,13 +18,14 @@ local state, votesIn = standing(ARGV[6])
 if state ~= 'votes' then return {state, int(votesIn), int(nowUs)} end
 local v = read()
 local first, _, hasRound, at = mine(v)
--- A later round of the same owner has fences of its own.
-if not first or round < hasRound then return {state, 0, int(nowUs), 0, owner} end
+if not first then return {state, 0, int(nowUs), 'absent', owner} end
+-- A later round has fences of its own.
+if round < hasRound then return {state, 0, int(nowUs), 'superseded', owner} end
 local previous, damaged = lastFence()
 if not previous then return damaged end
 storeFence(math.max(previous, tonumber(ARGV[4])), round, ARGV[5])
 call('SET', K, value(ARGV[3], ARGV[4], round, string.sub(v, at)), 'KEEPTTL')
-return {state, 0, int(nowUs), 1, owner}
+return {state, 0, int(nowUs), 'confirmed', owner}
 `,
   [],
 );

@@ -14,7 +14,7 @@ export const voteScript = script(
 -- KEYS  1 the lock, 2 the node's record
 -- ARGV  1 owner, 2 TTL in ms, 3 rest of the record, 4 how long the fence is kept, in ms, 5 number of fences,
 --       6 first fence proposed, in us, 7 round, 8 run_id that the client has joined, 9 channel to wake it on or '',
---       10 why the holder is ended, as it is told; or ''. A thief of a later round is not ended
+--       10 why the holder is ended, as it is told; or ''. One of a later round is not ended
 -- reply {state, ms until it votes, now in us}; where it votes, then also:
 --       'yes', first fence, last fence, owner, holders ended  |  'held', holder  |  'ended'
 local K, N, owner = KEYS[1], KEYS[2], ARGV[1]
@@ -45,8 +45,8 @@ if toWhom == owner and round <= toRound then return {state, 0, int(nowUs), 'ende
 local ended = {}
 if v then
   local holder = {'exclusive', v, call('PTTL', K)}
-  -- Of several thieves at once the last has all nodes in the end, in whichever order they come.
-  local theirs = tonumber(string.match(v, '","round":(%d+),"stolen":true,') or 0)
+  -- Of several thieves at once the last has all nodes in the end, in whichever order they come; a late one robs nobody who came after it.
+  local theirs = tonumber(string.match(v, '^{"holdfast":1,"owner":"[^"]+","first":"%d+","last":"%d+","round":(%d+)') or 0)
   if why == '' or theirs > round then
     if channel ~= '' then
       call('ZADD', X, 'NX', int(nowMs), channel)
@@ -65,7 +65,7 @@ last = first + fences - 1
 -- The fence first: a script that ends halfway has then granted nothing.
 storeFence(last, round, retention)
 first, last = int(first), int(last)
-call('SET', K, value(first, last, round, (why == '' and '' or ',"stolen":true') .. ',"sinceMs":' .. int(nowMs) .. rest), 'PX', int(ttl))
+call('SET', K, value(first, last, round, ',"sinceMs":' .. int(nowMs) .. rest), 'PX', int(ttl))
 if channel ~= '' then call('ZREM', X, channel) end
 return {state, 0, int(nowUs), 'yes', first, last, owner, ended}
 `,

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { limits } from '../../src/core/limits.js';
+import { readNodeIdentity } from '../../src/core/node.js';
+import { until } from '../redis/faults/scene.js';
+import { ask, heldOf, recordsOf } from '../redis/support.js';
+import { redisIsMissing } from '../support/redis-server.js';
+import { granted, Scene } from './support.js';
+
+describe.skipIf(redisIsMissing)('what arrives late at one node', () => {
+  const scene = new Scene(3);
+
+  it('of a theft, robs nobody who came after it', async () => {
+    const proxy = await scene.proxy(0);
+    const [thieves, others] = [await scene.store({ newNodes: 'trust', through: { 0: proxy } }), await scene.store()];
+    const heir = ask('a');
+    // Connected, so that what follows is already on its way when it is late.
+    const first = ask('b');
+    await granted(thieves, first);
+    await thieves.release(heldOf(first));
+    await until(async () => !(await scene.nodes.command('EXISTS', 'holdfast:b')).includes(':1\r\n'), 'released everywhere');
+    proxy.latencyMs = 4 * limits.callTimeoutMsMin;
+    const by = { kind: 'stolen', reason: 'a test', node: readNodeIdentity() } as const;
+    expect((await thieves.revoke(heir.name, { ...by, heir })).grant).toBeDefined();
+    expect(await thieves.release(heldOf(heir))).toBe('released');
+    const next = ask('a');
+    await granted(others, next);
+    const ended = () => scene.nodes.server(0).command('EXISTS', '{holdfast:a}:ended');
+    expect(await ended()).toBe(':0\r\n');
+    await until(async () => (await ended()) === ':1\r\n', 'the theft and its release have arrived');
+    expect(await scene.holding('a')).toEqual([true, true, true]);
+    expect(await recordsOf(others, 'a')).toHaveLength(1);
+    expect(await others.release(heldOf(next))).toBe('released');
+  });
+});
