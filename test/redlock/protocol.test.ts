@@ -32,6 +32,15 @@ function yesNode(name: string, calls: string[], over: Partial<Node> = {}): Node 
   };
 }
 
+/** A promise that the test settles. (`Promise.withResolvers` is younger than the oldest Node that is supported.) */
+function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
 /** Promises that nobody waits for have gone on. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -83,6 +92,83 @@ describe('the protocol, on nodes of the test', () => {
     for (let i = 0; i < 2; i++) await expect(store.acquire(one)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     await expect.poll(() => rounds.length).toBeGreaterThanOrEqual(4);
     expect(new Set(rounds)).toEqual(new Set(voted));
+    await store.close();
+  });
+
+  it('agrees on a vote that comes while lower fences are being written back: another may have been granted them in between', async () => {
+    const yes = (first: bigint) => ({ ...standing(), vote: { outcome: 'yes', first, last: first, ended: [] } }) as const;
+    const lost = withResolvers<{ readonly outcome: 'absent' }>();
+    const late = withResolvers<ReturnType<typeof yes>>();
+    const nodes: Partial<Node>[] = [
+      { vote: async () => yes(20n) },
+      { vote: async () => yes(10n), confirm: async () => ({ ...standing(), ...(await lost.promise) }) },
+      { vote: () => late.promise },
+    ];
+    const store = new RedlockBackend(
+      nodes.map((over, i) => yesNode(`n${i}`, [], over)),
+      settings,
+    );
+    const answer = store.acquire(ask('x'));
+    await settled();
+    late.resolve(yes(30n));
+    await settled();
+    lost.resolve({ outcome: 'absent' });
+    expect(await answer).toMatchObject({ outcome: 'granted', fences: { first: 30n } });
+    await store.close();
+  });
+
+  it('lets no theft that was tried again overtake what the later try was granted', async () => {
+    const looks = [withResolvers<number>(), withResolvers<number>()];
+    const rounds: number[] = [];
+    let looked = 0;
+    const over: Partial<Node> = {
+      roundOf: () => looks[Math.floor(looked++ / 3)]?.promise ?? Promise.resolve(0),
+      vote: async ({ round, proposal }: Ballot) => {
+        rounds.push(round);
+        const fence = BigInt(Math.floor(proposal));
+        return { ...standing(), vote: { outcome: 'yes', first: fence, last: fence, ended: [] } };
+      },
+    };
+    const store = new RedlockBackend(
+      ['a', 'b', 'c'].map((name) => yesNode(name, [], over)),
+      settings,
+    );
+    const heir = ask('x');
+    const by = { kind: 'stolen', reason: 'a test', node: heir.node, heir } as const;
+    const tries = [store.revoke(heir.name, by), store.revoke(heir.name, by)];
+    looks[1]?.resolve(0);
+    const later = await tries[1];
+    looks[0]?.resolve(0);
+    expect((await tries[0])?.grant?.fences).toEqual(later?.grant?.fences);
+    expect(new Set(rounds).size).toBe(1);
+    await store.close();
+  });
+
+  it('calls no node silent that has answered what was asked later', async () => {
+    const lost = withResolvers<never>();
+    let votes = 0;
+    const released: string[] = [];
+    const over: Partial<Node> = {
+      vote: ({ proposal }: Ballot) => {
+        votes += 1;
+        const fence = BigInt(Math.floor(proposal));
+        const vote = { outcome: 'yes', first: fence, last: fence, ended: [] } as const;
+        return votes === 1 ? lost.promise : Promise.resolve({ ...standing(), vote });
+      },
+      release: async () => {
+        released.push('c');
+        return 'released';
+      },
+    };
+    const store = new RedlockBackend([yesNode('a', []), yesNode('b', []), yesNode('c', [], over)], settings);
+    const [first, second] = [ask('x', { ttlMs: 1_000 }), ask('y', { ttlMs: 1_000 })];
+    await store.acquire(first);
+    await store.acquire(second);
+    await expect.poll(() => votes, { timeout: 5_000 }).toBe(2);
+    // The reply that was lost is given up by then.
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await store.release(heldOf(second));
+    expect(released).toEqual(['c']);
     await store.close();
   });
 });

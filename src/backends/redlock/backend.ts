@@ -26,7 +26,7 @@ import { Group } from './protocol/group.js';
 import { excuseOf } from './protocol/member.js';
 import { merged } from './protocol/merging.js';
 import { roundOf } from './protocol/node-clock.js';
-import { Overlaps } from './protocol/overlaps.js';
+import { type Overlap, Overlaps } from './protocol/overlaps.js';
 import { poll, type Said } from './protocol/poll.js';
 import { abandon, release } from './protocol/releasing.js';
 import { renewAll } from './protocol/renewing.js';
@@ -66,7 +66,7 @@ export class RedlockBackend implements Backend {
 
   async acquire(ask: Ask): Promise<Grant | Refusal> {
     this.#mustBeOpen(ask);
-    return this.#counted(await this.#rounds(ask, this.#nextRound()));
+    return this.#counted(await this.#overlaps.run(ask.owner, (overlap) => this.#rounds(overlap, ask)));
   }
 
   async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
@@ -98,15 +98,16 @@ export class RedlockBackend implements Backend {
     this.#mustBeOpen(by.heir);
     const { kind, reason, heir } = by;
     const { quorum, members } = this.#group;
-    // Who is to be ended is found out first: a request that arrives late must not end who came after it.
-    const rounds = await this.#ask('looking who holds it', 'majority', async ({ node }) => (await node.roundOf(name)) ?? -1);
-    const upToRound = Math.max(...rounds);
     if (heir === undefined) {
+      const upToRound = await this.#lastRoundOf(name);
       if (upToRound < 0) return { ended: [] };
       const lists = await this.#ask('revoking', 'all', ({ node }) => node.revoke(name, { kind, reason }, upToRound));
       return { ended: merged(lists, members.length - lists.length, quorum) };
     }
-    const answer = await this.#rounds(heir, this.#nextRound(upToRound), { kind, reason });
+    const answer = await this.#overlaps.run(heir.owner, async (overlap) => {
+      const after = await this.#lastRoundOf(name);
+      return overlap.isLast ? this.#rounds(overlap, heir, { kind, reason }, after) : overlap.lastAnswer;
+    });
     if (answer.outcome === 'refused') return { ended: [] };
     const ended = merged(answer.ended, members.length - answer.ended.length, quorum);
     return { ended, grant: this.#counted(answer) as Grant };
@@ -123,17 +124,20 @@ export class RedlockBackend implements Backend {
     await this.#group.close(farewellMs);
   }
 
-  /** A round that was overtaken by one of the same owner is told the same. Owners are not shared between processes, but copies of them may be. */
-  #rounds(ask: Ask, first: number, robs?: RevokedBy): Promise<Granted | Refusal> {
-    return this.#overlaps.run(ask.owner, async (overlap) => {
-      for (let round = first, left = overtakenMax; left > 0; round = this.#nextRound(), left -= 1) {
-        const answer = await new Round(this.#group, ask, round, robs).run();
-        if (answer.outcome !== 'superseded') return answer;
-        // A round after that of the last call could take back what that one is granted.
-        if (!overlap.isLast) return overlap.lastAnswer;
-      }
-      return { outcome: 'refused', because: 'held', holders: [], ahead: 0, retryInMs: 1 };
-    });
+  /** Until one is not overtaken by another of the same owner. Rounds are in the order of the calls: a later one may take back what it overtakes. */
+  async #rounds(overlap: Overlap<Granted | Refusal>, ask: Ask, robs?: RevokedBy, after?: number): Promise<Granted | Refusal> {
+    for (let left = overtakenMax; left > 0; left -= 1) {
+      const answer = await new Round(this.#group, ask, this.#nextRound(after), robs).run();
+      if (answer.outcome !== 'superseded') return answer;
+      if (!overlap.isLast) return overlap.lastAnswer;
+    }
+    return { outcome: 'refused', because: 'held', holders: [], ahead: 0, retryInMs: 1 };
+  }
+
+  /** Whom a revocation or a theft may end, at most: one that arrives late must not end who came after it. */
+  async #lastRoundOf(name: LockName): Promise<number> {
+    const rounds = await this.#ask('looking who holds it', 'majority', async ({ node }) => (await node.roundOf(name)) ?? -1);
+    return Math.max(...rounds);
   }
 
   #counted(answer: Granted | Refusal): Grant | Refusal {

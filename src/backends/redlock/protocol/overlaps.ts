@@ -13,7 +13,7 @@ export interface Overlap<T> {
 export class Overlaps<T> {
   readonly #byOwner = new Map<string, { running: number; last: Promise<T> }>();
 
-  /** @param call goes on at a later turn of the event loop, so that it is known before it looks */
+  /** @param call looks at its overlap after its first `await` */
   async run(owner: string, call: (overlap: Overlap<T>) => Promise<T>): Promise<T> {
     const calls = this.#byOwner.get(owner) ?? { running: 0, last: undefined as unknown as Promise<T> };
     this.#byOwner.set(owner, calls);

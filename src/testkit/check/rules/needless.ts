@@ -50,7 +50,10 @@ export const leftToExpire: Rule = {
 function isBare({ history, of }: Model, { owner }: Tenure, index: number): boolean {
   const { quorum } = history.promises;
   if (quorum === undefined) return false;
-  const mine = of('node').filter((it) => it.index < index && it.owner.split(' ').includes(owner));
+  const asked = of('node').filter((it) => it.index < index && it.owner.split(' ').includes(owner));
+  // Of the round that was granted: votes of earlier ones were taken back.
+  const granting = asked.findLast(({ call, said }) => call.startsWith('vote') && said.startsWith('yes'))?.call;
+  const mine = asked.filter(({ call }) => !call.startsWith('vote') || call === granting);
   return new Set(mine.filter(({ said }) => /^yes|renewed/.test(said)).map(({ node }) => node)).size < 2 * quorum - 1;
 }
 
