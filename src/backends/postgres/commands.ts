@@ -4,7 +4,7 @@ import { Calls } from '../../core/calls.js';
 import { systemPorts } from '../../core/clock.js';
 import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import type { Driver, Running } from './driver.js';
-import { fault, verdictOf } from './errors.js';
+import { fault, sqlStateOf, verdictOf } from './errors.js';
 import { Installer } from './installer.js';
 import { identifier, literal } from './sql/text.js';
 
@@ -87,7 +87,8 @@ export class Commands {
           };
           return pending === undefined ? go() : pending.then(go);
         };
-        this.#calls.within(timeoutMs, sentAt, `PostgreSQL: ${doing}`, send, resolve, (error) => {
+        this.#calls.within(timeoutMs, sentAt, `PostgreSQL: ${doing}`, send, resolve, (said) => {
+          const error = kind === '' ? said : withoutKind(said);
           if (error instanceof OutcomeUnknownError && (running === undefined || running.giveUp()) && !uncertain) {
             return reject(notSent(doing, timeoutMs, error));
           }
@@ -111,6 +112,12 @@ export class Commands {
       attempt();
     });
   }
+}
+
+/** A server in recovery refuses even to be asked for a transaction that writes: the same as when it refuses to write. */
+function withoutKind(error: unknown): unknown {
+  if (sqlStateOf(error) !== '0A000') return error;
+  return Object.assign(new Error('the server is in recovery', { cause: error }), { code: '25006', severity: 'ERROR' });
 }
 
 /** In a list of arguments: how long the function may wait for a lock. */

@@ -40,6 +40,8 @@ export type { PostgresClient, PostgresOptions };
 /** Longest time between two tries where nobody is ever woken. */
 const pollMsAlone = 200;
 
+const ownShare = 0.9;
+
 const traits: Traits = {
   shared: true,
   queue: true,
@@ -168,7 +170,8 @@ class PostgresBackend implements Backend {
   }
 
   #timeoutMs(ttlMs: number): number {
-    return callTimeoutMs(this.#settings.commandTimeoutMs, ttlMs);
+    // Before core gives the call up: only here it is known whether it was sent.
+    return ownShare * callTimeoutMs(this.#settings.commandTimeoutMs, ttlMs);
   }
 }
 

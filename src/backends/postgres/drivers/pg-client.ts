@@ -1,5 +1,12 @@
-/** What is used of a `Client` of `pg`. */
+/** What is used of a `Client` of `pg` that a pool hands out. */
 export interface PgClient {
+  query(text: string, callback: (error: Error | null | undefined, result: unknown) => void): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** A client that is made by us, outside of the pool. */
+export interface PgOwnClient {
   query(text: string): Promise<unknown>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(
@@ -7,22 +14,13 @@ export interface PgClient {
     listener: (message: { readonly channel: string; readonly payload?: string | undefined }) => void,
   ): unknown;
   on(event: 'end', listener: () => void): unknown;
-  removeListener(event: 'error', listener: (error: Error) => void): unknown;
-}
-
-export interface PgPoolClient extends PgClient {
-  release(destroy?: boolean | Error): void;
-}
-
-/** A client that is made by us, outside of the pool. */
-export interface PgOwnClient extends PgClient {
   connect(): Promise<unknown>;
   end(): Promise<void>;
   unref?(): void;
 }
 
 /** The server process that a connection was told of when it was made. */
-export function toldOf(client: PgClient): number | undefined {
+export function toldOf(client: object): number | undefined {
   const { processID } = client as { processID?: unknown };
   return typeof processID === 'number' ? processID : undefined;
 }

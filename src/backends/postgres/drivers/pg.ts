@@ -1,12 +1,18 @@
 import type { Stop } from '../../../core/backend.js';
 import { type Driver, type Listener, NotSentError, type Running } from '../driver.js';
 import { sqlStateOf } from '../errors.js';
-import { answerOf, type PgOwnClient, type PgPoolClient, toldOf } from './pg-client.js';
+import { answerOf, type PgClient, type PgOwnClient, toldOf } from './pg-client.js';
 import { listenWithPg } from './pg-listener.js';
 
 /** A `Pool` of `pg`. */
 export interface PgPool {
-  connect(): Promise<PgPoolClient>;
+  connect(
+    callback: (
+      error: Error | null | undefined,
+      client: PgClient | undefined,
+      release: (destroy?: boolean | Error) => void,
+    ) => void,
+  ): void;
   readonly totalCount: number;
   on(event: 'error', listener: (error: Error) => void): unknown;
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
@@ -26,14 +32,7 @@ export function pgDriver(pool: PgPool, close?: () => Promise<void>): Driver {
     library: 'pg',
     run: (text) => run(pool, text),
     listen: (channel, listener) => listen(pool, channel, listener),
-    async backends() {
-      const client = await pool.connect();
-      try {
-        return { told: toldOf(client), answering: Number(answerOf(await client.query('SELECT pg_backend_pid() AS r'))) };
-      } finally {
-        client.release();
-      }
-    },
+    backends: () => backends(pool),
     async close() {
       // One that hangs may break later: then nobody else listens.
       if (close === undefined) pool.removeListener('error', ignored);
@@ -48,41 +47,50 @@ function listen(pool: PgPool, channel: string, listener: Listener): Stop {
   return listenWithPg(() => new Client({ ...options, keepAlive: true, connectionTimeoutMillis: 10_000 }), channel, listener);
 }
 
+function backends(pool: PgPool): Promise<{ told: number | undefined; answering: number }> {
+  return new Promise((resolve, reject) => {
+    pool.connect((cause, client, release) => {
+      if (cause !== undefined && cause !== null) return reject(new NotSentError(cause.message, { cause }));
+      if (client === undefined) return reject(new NotSentError('the pool gave no connection'));
+      client.query('SELECT pg_backend_pid() AS r', (error, result) => {
+        release(error ?? undefined);
+        if (error === undefined || error === null) resolve({ told: toldOf(client), answering: Number(answerOf(result)) });
+        else reject(error);
+      });
+    });
+  });
+}
+
+/** Called back instead of awaited: promises of the library would be a good part of what a call costs here. */
 function run(pool: PgPool, text: string): Running {
   let over = false;
-  let used: PgPoolClient | undefined;
-  const free = (client: PgPoolClient, destroy: boolean) => {
-    used = undefined;
-    client.removeListener('error', ignored);
-    client.release(destroy);
-  };
-  const go = async () => {
-    const client = await pool.connect().catch((cause: unknown) => {
-      throw new NotSentError(cause instanceof Error ? cause.message : String(cause), { cause });
+  let free: ((destroy: boolean) => void) | undefined;
+  const answer = new Promise<string | null>((resolve, reject) => {
+    pool.connect((cause, client, release) => {
+      if (cause !== undefined && cause !== null) return reject(new NotSentError(cause.message, { cause }));
+      if (client === undefined) return reject(new NotSentError('the pool gave no connection'));
+      if (over) return release();
+      client.on('error', ignored);
+      free = (destroy) => {
+        free = undefined;
+        client.removeListener('error', ignored);
+        release(destroy);
+      };
+      client.query(text, (error, result) => {
+        // After an error of the server's the connection is as good as before; anything else has broken it.
+        free?.(error !== undefined && error !== null && !isOfStatement(error));
+        if (error === undefined || error === null) resolve(answerOf(result));
+        else reject(error);
+      });
     });
-    if (over) {
-      client.release();
-      throw new NotSentError('given up before there was a connection');
-    }
-    used = client;
-    client.on('error', ignored);
-    try {
-      const answer = answerOf(await client.query(text));
-      if (used !== undefined) free(client, false);
-      return answer;
-    } catch (error) {
-      // After an error of the server's the connection is as good as before; anything else has broken it.
-      if (used !== undefined) free(client, sqlStateOf(error) === undefined || isFatal(error));
-      throw error;
-    }
-  };
+  });
   return {
-    answer: go(),
+    answer,
     giveUp() {
       over = true;
-      if (used === undefined) return true;
+      if (free === undefined) return true;
       // It may hang for ever, and would be one less in the pool.
-      free(used, true);
+      free(true);
       return false;
     },
   };
@@ -91,6 +99,6 @@ function run(pool: PgPool, text: string): Running {
 /** Whatever it is, the query that was under way is told of it as well. */
 const ignored = () => {};
 
-function isFatal(error: unknown): boolean {
-  return (error as { severity?: unknown }).severity !== 'ERROR';
+function isOfStatement(error: Error): boolean {
+  return sqlStateOf(error) !== undefined && (error as { severity?: unknown }).severity === 'ERROR';
 }

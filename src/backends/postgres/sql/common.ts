@@ -27,13 +27,17 @@ BEGIN
 END $holdfast$;
 
 -- Locks the row of a name, makes it where there is none, and takes out what is over. NO KEY UPDATE: a transaction that
--- checked its lease (v1_check_in) holds nobody up.
-CREATE OR REPLACE FUNCTION ${s}.v1_enter(_name text) RETURNS ${s}.leases LANGUAGE plpgsql AS $holdfast$
+-- checked its lease (v1_check_in) holds nobody up. What follows looks into other tables, and has to see what was done under the lock before.
+CREATE OR REPLACE FUNCTION ${s}.v1_enter(_name text, _inside boolean DEFAULT false) RETURNS ${s}.leases LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
   _freed boolean;
 BEGIN
+  -- Inside a transaction of the application it is that one's to choose: there every change that matters is of a row that is locked here.
+  IF NOT _inside AND current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
+  END IF;
   LOOP
     SELECT * INTO _r FROM ${s}.leases WHERE name = _name FOR NO KEY UPDATE;
     EXIT WHEN FOUND;

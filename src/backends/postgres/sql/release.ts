@@ -11,14 +11,14 @@ DECLARE
   _r ${s}.leases;
   _found boolean := false;
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
-  END IF;
-  PERFORM set_config('lock_timeout', _wait_ms::text, true), set_config('synchronous_commit', 'off', true);
+  -- A setting costs more than the rest of this: where nothing is synced, there is nothing to save.
+  IF current_setting('fsync') = 'on' THEN PERFORM set_config('synchronous_commit', 'off', true); END IF;
   IF NOT _shared THEN
-    UPDATE ${s}.leases SET expires = '-infinity', free_since = _t WHERE name = _name AND owner = _owner AND expires > _t AND NOT slow;
+    UPDATE ${s}.leases SET expires = '-infinity', free_since = _t
+      WHERE name = (SELECT name FROM ${s}.leases WHERE name = _name AND owner = _owner AND expires > _t AND NOT slow FOR NO KEY UPDATE SKIP LOCKED);
     IF FOUND THEN RETURN 'released'; END IF;
   END IF;
+  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   -- Makes no row where there is none.
   IF NOT EXISTS (SELECT FROM ${s}.leases WHERE name = _name) THEN RETURN 'absent'; END IF;
   _r := ${s}.v1_enter(_name);

@@ -17,9 +17,6 @@ DECLARE
   _ended json;
   _grant text;
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
-  END IF;
   PERFORM set_config('lock_timeout', _wait_ms::text, true);
   _r := ${s}.v1_enter(_name);
   _t := clock_timestamp();

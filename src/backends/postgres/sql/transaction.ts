@@ -22,7 +22,7 @@ BEGIN
     PERFORM set_config('lock_timeout', _wait_ms::text, true);
     -- Asks hold it for microseconds; other transactions until they end.
     PERFORM pg_advisory_xact_lock(${askKey(s)});
-    _r := ${s}.v1_enter(_name);
+    _r := ${s}.v1_enter(_name, true);
     IF _r.expires > clock_timestamp() OR EXISTS (SELECT FROM ${s}.readers WHERE name = _name) OR EXISTS (SELECT FROM ${s}.waiters WHERE name = _name)
       OR NOT pg_try_advisory_xact_lock(${turnKey(s)}) THEN
       RAISE EXCEPTION USING ERRCODE = 'HF002', MESSAGE = 'not free';
