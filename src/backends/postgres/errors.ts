@@ -65,6 +65,7 @@ export function verdictOf(error: unknown): Verdict {
     const cause = sqlStateOf(error.cause);
     return cause !== undefined && isLasting(cause) ? 'permanent' : 'refused';
   }
+  if (error instanceof BackendUnavailableError) return error.permanent ? 'permanent' : 'refused';
   const state = sqlStateOf(error);
   if (state === undefined) return 'unknown';
   if (missing.has(state)) return 'missing';

@@ -34,8 +34,8 @@ const tryMs = 100;
  * lease runs out in the middle: what the transaction writes can come neither after, nor between, the writes of the next holder. Renewals go on. Answers the fence of the
  * lease. Roll back when it throws.
  *
- * Both work in every isolation level (above READ COMMITTED a change since the snapshot is a serialization failure, 40001, as usual), and through
- * transaction poolers. Errors of the server are thrown as they are, because they end the transaction, whose business they are.
+ * Both work in every isolation level, and through transaction poolers. Above READ COMMITTED a change of the row since the snapshot, a renewal for instance, is a
+ * serialization failure (40001): try the transaction again; and renewals of a lease that was checked wait for its end, so keep it shorter than the TTL. Errors of the server are thrown as they are, because they end the transaction, whose business they are.
  *
  * @throws LeaseLostError if the lease is not held any more, by this process or by the server
  * @throws InvalidArgumentError if there is no transaction

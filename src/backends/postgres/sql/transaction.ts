@@ -40,12 +40,23 @@ END $holdfast$;
 CREATE OR REPLACE FUNCTION ${s}.v1_check_in(_name text, _fence bigint) RETURNS boolean LANGUAGE plpgsql AS $holdfast$
 BEGIN
   ${inside}
-  -- Waits for a grant that is under way.
-  PERFORM pg_advisory_xact_lock_shared(${turnKey(s)});
-  -- Locked: in an older snapshot the row might still be ours. Renewals go on beside KEY SHARE.
-  PERFORM FROM ${s}.leases WHERE name = _name AND _fence BETWEEN first AND fence AND expires > clock_timestamp() FOR KEY SHARE;
-  IF FOUND THEN RETURN true; END IF;
-  PERFORM FROM ${s}.readers WHERE name = _name AND _fence BETWEEN first AND last AND expires > clock_timestamp() FOR KEY SHARE;
-  RETURN FOUND;
+  BEGIN
+    -- Waits for a grant that is under way.
+    PERFORM pg_advisory_xact_lock_shared(${turnKey(s)});
+    IF current_setting('transaction_isolation') = 'read committed' THEN
+      -- Sees what was committed before the lock was obtained; renewals go on.
+      PERFORM FROM ${s}.leases WHERE name = _name AND _fence BETWEEN first AND fence AND expires > clock_timestamp();
+      IF NOT FOUND THEN PERFORM FROM ${s}.readers WHERE name = _name AND _fence BETWEEN first AND last AND expires > clock_timestamp(); END IF;
+    ELSE
+      -- In an older snapshot the row might still be ours: this fails where it was changed since. A weaker lock would not notice.
+      PERFORM FROM ${s}.leases WHERE name = _name AND _fence BETWEEN first AND fence AND expires > clock_timestamp() FOR NO KEY UPDATE;
+      IF NOT FOUND THEN PERFORM FROM ${s}.readers WHERE name = _name AND _fence BETWEEN first AND last AND expires > clock_timestamp() FOR NO KEY UPDATE; END IF;
+    END IF;
+    IF NOT FOUND THEN RAISE EXCEPTION USING ERRCODE = 'HF002', MESSAGE = 'not held'; END IF;
+  EXCEPTION WHEN SQLSTATE 'HF002' THEN
+    -- Undone with the block: whoever asks next is not in the way of this transaction.
+    RETURN false;
+  END;
+  RETURN true;
 END $holdfast$;
 `;
