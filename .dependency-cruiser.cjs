@@ -115,7 +115,10 @@ module.exports = {
       comment: 'declare the package in package.json; what is shipped may not use a devDependency',
       from: { path: '^src/' },
       // The tests need the optional peers installed.
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres)/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres)/',
+      },
     },
     ...clientRules,
   ],

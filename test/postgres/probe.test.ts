@@ -63,7 +63,7 @@ describe.skipIf(postgresIsMissing)('the probe', () => {
     ends.push(() => client.end());
     await client.query('BEGIN');
     await client.query('SELECT FROM holdfast.leases FOR UPDATE');
-    await new Promise((resolve) => setTimeout(resolve, 10_500));
+    await new Promise((resolve) => setTimeout(resolve, 5_200));
     const crowd = await Promise.all(
       Array.from({ length: 170 }, async () => {
         const one = scene.server.client();
@@ -82,6 +82,7 @@ describe.skipIf(postgresIsMissing)('the probe', () => {
     await scene.server.rows('ALTER TABLE holdfast.ended SET (autovacuum_enabled = false)');
     await scene.server.rows("INSERT INTO holdfast.ended SELECT 'x', i::text, now(), NULL FROM generate_series(1, 25000) i");
     await scene.server.rows('DELETE FROM holdfast.ended');
+    await scene.server.rows('SELECT pg_stat_force_next_flush()');
     await until(
       async () => (await findings()).some(({ what }) => /holdfast.ended has 25000 dead rows/.test(what)),
       'the statistics have it',

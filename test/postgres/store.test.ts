@@ -93,6 +93,30 @@ describe.skipIf(postgresIsMissing)('the tables', () => {
   });
 });
 
+describe.skipIf(postgresIsMissing)('a batch of renewals', () => {
+  const scene = new Scene();
+
+  it('may have a name twice: with who lost it, and with who has it', async () => {
+    const store = scene.backend();
+    const [old, heir] = [ask('job'), ask('job')];
+    await store.acquire(old);
+    await store.revoke(heir.name, { kind: 'stolen', reason: 'a test', node: heir.node, heir });
+    const answers = await store.renew([heldOf(old), heldOf(heir)]);
+    expect(answers).toMatchObject([{ outcome: 'not-yours', by: { kind: 'stolen' } }, { outcome: 'renewed' }]);
+    expect(await store.release(heldOf(heir))).toBe('released');
+  });
+
+  it('that runs twice at once extends each hold, and neither waits for the other', async () => {
+    const [one, other] = [scene.backend(), scene.backend()];
+    const asks = Array.from({ length: 200 }, (_, i) => ask(`n/${i}`));
+    await Promise.all(asks.map((each) => one.acquire(each)));
+    const holds = asks.map(heldOf);
+    const answers = await Promise.all([one.renew(holds), other.renew([...holds].reverse()), one.renew(holds)]);
+    for (const answer of answers.flat()) expect(answer.outcome).toBe('renewed');
+    await Promise.all(asks.map((each) => one.release(heldOf(each))));
+  });
+});
+
 describe.skipIf(postgresIsMissing)('a role', () => {
   const scene = new Scene();
   const pools: pg.Pool[] = [];

@@ -43,6 +43,11 @@ export function pgDriver(pool: PgPool, close?: () => Promise<void>): Driver {
 
 function listen(pool: PgPool, channel: string, listener: Listener): Stop {
   const { Client, options } = pool as unknown as PoolInside;
+  // Something that only looks like a pool of pg.
+  if (typeof Client !== 'function') {
+    listener.impossible();
+    return () => {};
+  }
   // A connection that is cut off without a word is found out by what is asked on it now and then.
   return listenWithPg(() => new Client({ ...options, keepAlive: true, connectionTimeoutMillis: 10_000 }), channel, listener);
 }

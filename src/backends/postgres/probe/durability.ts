@@ -1,11 +1,12 @@
 import type { Finding } from '../../../core/backend.js';
+import { identifier } from '../sql/text.js';
 import type { Facts } from './facts.js';
 
 const lost =
   'a grant that was answered can be gone after it: the name is granted a second time while the first holder works, until its next renewal says so';
 
 /** What a crash or a failover takes back. */
-export function durability({ settings, standbys, tables, role }: Facts): readonly Finding[] {
+export function durability({ settings, standbys, tables, role }: Facts, schema: string): readonly Finding[] {
   const found: Finding[] = [];
   if (settings['fsync'] === 'off' || settings['full_page_writes'] === 'off') {
     const which = settings['fsync'] === 'off' ? 'fsync' : 'full_page_writes';
@@ -39,7 +40,7 @@ export function durability({ settings, standbys, tables, role }: Facts): readonl
       severity: 'critical',
       what: `not logged: ${unlogged.join(', ')}`,
       why: `a crash empties such a table, and no standby has it: ${lost}`,
-      fix: unlogged.map((name) => `ALTER TABLE holdfast.${name} SET LOGGED;`).join(' '),
+      fix: unlogged.map((name) => `ALTER TABLE ${identifier(schema)}.${identifier(name)} SET LOGGED;`).join(' '),
     });
   }
   return found;

@@ -24,7 +24,12 @@ export async function findings(
   await commands.query('SELECT 1 AS r', 'looking at the server', timeoutMs);
   const sentMs = Date.now();
   const facts = await factsOf(commands, schema, timeoutMs);
-  const found = [...server(facts, sentMs, Date.now()), ...durability(facts), ...ourTables(facts, schema), ...sessions(facts)];
+  const found = [
+    ...server(facts, sentMs, Date.now()),
+    ...durability(facts, schema),
+    ...ourTables(facts, schema),
+    ...sessions(facts),
+  ];
   // A server in recovery can notify nobody.
   return facts.recovery ? found : [...found, ...(await pooler(driver, listener, commands, timeoutMs))];
 }

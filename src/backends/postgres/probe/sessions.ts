@@ -1,7 +1,7 @@
 import type { Finding } from '../../../core/backend.js';
 import type { Facts } from './facts.js';
 
-const idleMsMax = 10_000;
+const idleMsMax = 5_000;
 const oldestMsMax = 3_600_000;
 const connectionsRatioMax = 0.85;
 const queueRatioMax = 0.5;

@@ -1,6 +1,6 @@
 import { limits } from '../../../core/limits.js';
 
-/** A page of everybody below a prefix, as of one moment. Changes nothing. Answers JSON: the last name that was looked at or null, and the records. */
+/** A page of everybody below a prefix, as of one moment. Changes nothing. Answers JSON: where the next page begins, or null, and the records. */
 export const list = (s: string): string => `
 CREATE OR REPLACE FUNCTION ${s}.v1_list(_prefix text, _after text, _max integer) RETURNS text LANGUAGE plpgsql STABLE AS $holdfast$
 DECLARE
@@ -20,7 +20,7 @@ BEGIN
       FROM page JOIN ${s}.readers r USING (name) WHERE r.expires > _t
     UNION ALL SELECT w.name, 2, w.seq, 'waiting', w.owner, w.shared, NULL, w.ttl_ms, ${s}.v1_ms(_t - w.since), NULL, 0, w.node, w.metadata
       FROM page JOIN ${s}.waiters w USING (name) WHERE w.seen > _t - interval '${limits.placeMs} milliseconds'
-  ) SELECT json_build_array((SELECT max(name) FROM page), (SELECT coalesce(json_agg(f ORDER BY f.name, f.part, f.seq), '[]') FROM found f))::text INTO _answer;
+  ) SELECT json_build_array((SELECT CASE WHEN count(*) = _max THEN max(name) END FROM page), (SELECT coalesce(json_agg(f ORDER BY f.name, f.part, f.seq), '[]') FROM found f))::text INTO _answer;
   RETURN _answer;
 END $holdfast$;
 `;

@@ -25,18 +25,18 @@ BEGIN
     SELECT array_agg(m.name) INTO _mine FROM (SELECT l.name FROM unnest(_names, _owners) AS u(name, owner) JOIN ${s}.leases l ON l.name = u.name
       WHERE l.owner = u.owner AND l.expires > _t ORDER BY l.name FOR NO KEY UPDATE OF l SKIP LOCKED) m;
   END IF;
-  -- What ended while the lock was waited for stays ended.
+  -- By owner: a batch may have a name twice, with one that has lost it and one that has it now. What ended while the lock was waited for stays ended.
   WITH extended AS (
     UPDATE ${s}.leases SET expires = clock_timestamp() + _ttl * interval '1 millisecond', renewals = renewals + 1
-      WHERE name = ANY (_mine) AND expires > clock_timestamp() RETURNING name
-  ) SELECT array_agg(name) INTO _done FROM extended;
+      WHERE name = ANY (_mine) AND expires > clock_timestamp() RETURNING owner
+  ) SELECT array_agg(owner) INTO _done FROM extended;
   IF cardinality(_done) = cardinality(_names) THEN RETURN json_build_array(_owners[1])::text; END IF;
   SELECT json_agg(json_build_array(u.i, CASE
       WHEN l.expires > _t THEN CASE WHEN l.owner = u.owner THEN 'l' ELSE 'n' END
       WHEN EXISTS (SELECT FROM ${s}.readers r WHERE r.name = u.name AND r.expires > _t) THEN 'n' ELSE 'g' END,
       (SELECT e.why FROM ${s}.ended e WHERE e.name = u.name AND e.owner = u.owner)))
     INTO _failed FROM unnest(_names, _owners) WITH ORDINALITY AS u(name, owner, i) LEFT JOIN ${s}.leases l ON l.name = u.name
-    WHERE _done IS NULL OR u.name <> ALL (_done);
+    WHERE _done IS NULL OR u.owner <> ALL (_done);
   RETURN json_build_array(_owners[1], _failed)::text;
 END $holdfast$;
 
