@@ -84,6 +84,37 @@ describe.skipIf(postgresIsMissing)('the tables', () => {
     expect(Number(await scene.server.value("SELECT pg_relation_size('holdfast.leases')"))).toBeLessThanOrEqual(4 * 8_192);
   });
 
+  it('a fence that runs ahead of the clock goes on from there, on every way to a grant', async () => {
+    const store = scene.backend();
+    const first = ask('job');
+    await store.acquire(first);
+    await store.release(heldOf(first));
+    const ahead = BigInt(
+      String((await scene.server.rows('UPDATE holdfast.leases SET fence = fence + 86400000000 RETURNING fence'))[0]?.['fence']),
+    );
+    const quick = ask('job', { fences: 3 });
+    expect(await store.acquire(quick)).toMatchObject({ fences: { first: ahead + 1n, last: ahead + 3n } });
+    await store.release(heldOf(quick));
+    // Something beside the row sends the next ones the other way.
+    await store.abandon(ask('job'));
+    const thorough = ask('job');
+    expect(await store.acquire(thorough)).toMatchObject({ fences: { first: ahead + 4n } });
+    await store.release(heldOf(thorough));
+    const reader = ask('job', { mode: 'shared' });
+    expect(await store.acquire(reader)).toMatchObject({ fences: { first: ahead + 5n } });
+    await store.release(heldOf(reader));
+  });
+
+  it('an ask whose copy arrives after its grant is over makes no orphan', async () => {
+    const store = scene.backend();
+    for (const mode of ['exclusive', 'shared'] as const) {
+      const one = ask('job', { mode });
+      await store.acquire(one);
+      await store.release(heldOf(one));
+      expect(await store.acquire({ ...one, enqueue: true })).toMatchObject({ outcome: 'refused', because: 'abandoned' });
+    }
+  });
+
   it('a fence at the end of its range is damage, and is said to be', async () => {
     const store = scene.backend();
     const one = ask('job');

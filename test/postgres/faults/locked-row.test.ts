@@ -42,6 +42,18 @@ describe.skipIf(postgresIsMissing)(
       for (const lease of others) expect(await lease.release()).toBe('released');
     });
 
+    it('costs a batch of renewals nothing but the hold of that name', async () => {
+      const store = scene.backend();
+      const asks = ['a', 'b', 'c'].map((name) => ask(name, { ttlMs: 3_000 }));
+      for (const each of asks) await store.acquire(each);
+      const unlock = await lockRow('b');
+      const answers = await store.renew(asks.map(heldOf));
+      expect(answers.map(({ outcome }) => outcome)).toEqual(['renewed', 'unknown', 'renewed']);
+      await unlock();
+      expect((await store.renew(asks.map(heldOf))).map(({ outcome }) => outcome)).toEqual(['renewed', 'renewed', 'renewed']);
+      for (const each of asks) expect(await store.release(heldOf(each))).toBe('released');
+    });
+
     it('makes an ask fail with a reason, and leaves no session behind that waits', async () => {
       const store = scene.backend();
       const first = ask('a', { ttlMs: 1_000 });
