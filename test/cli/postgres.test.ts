@@ -39,8 +39,10 @@ describe.skipIf(postgresIsMissing)('on PostgreSQL', () => {
     const file = scene.file('out');
     const holder = scene.holdfast(['run', '--ttl', '60s', 'x', '--', 'sh', '-c', `echo up >> ${file}; sleep 60`]);
     await firstLine(file);
+    // Its guard has been told of the command by then.
+    const shown = JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
+    expect(shown).toMatchObject({ held: [{ pid: holder.pid }] });
     holder.child.kill('SIGKILL');
-    await holder.ended;
     expect(await scene.outcome(['run', '--wait', '10s', 'x', '--', 'true'])).toMatchObject({ status: 0 });
     await until(
       'nothing is held',

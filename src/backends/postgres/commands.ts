@@ -16,6 +16,9 @@ const pauseMsMax = 250;
 const lockWaitRatio = 0.6;
 const lockWaitMsMin = 5;
 
+/** No try begins with less than this share of a call's time left, unless one before may have taken effect. */
+const lastTryRatio = 0.2;
+
 /** In front of every statement, once it is known that the server's defaults are others. */
 const kindOfTransaction = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; ';
 
@@ -104,7 +107,9 @@ export class Commands {
             return attempt();
           }
           const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
-          const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
+          // A last try for which there is too little time would make an unknown of what is known to have been refused.
+          const neededMs = uncertain ? 0 : timeoutMs * lastTryRatio;
+          const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs + neededMs >= dueMs;
           if (verdict === 'permanent' || verdict === 'missing' || isOver) reject(fault(error, doing, uncertain));
           else setTimeout(attempt, pauseMs);
         });
