@@ -18,7 +18,7 @@ export const clients: Readonly<Record<string, (url: string, max?: number) => Ope
     };
   },
   postgres(url, max = 4) {
-    const sql = postgresJs(url, { max, onnotice: () => {} });
+    const sql = postgresJs(url, { max, onnotice: () => {}, fetch_types: false });
     return { client: sql, end: () => sql.end({ timeout: 0.2 }) };
   },
 };

@@ -61,6 +61,8 @@ async function withPostgresJs(url: string): Promise<Driver | undefined> {
     max: connectionsMax,
     connect_timeout: connectMsMax / 1_000,
     onnotice: () => {},
+    // A connection that breaks while it asks for types would be a rejection that nobody handles; we have no need of them.
+    fetch_types: false,
     connection: { application_name: 'holdfast' },
   });
   return postgresJsDriver(sql as unknown as PostgresJsClient, () =>
