@@ -36,7 +36,8 @@ describe.skipIf(postgresIsMissing)('a server', () => {
       expect(loss).toBe('expired');
       expect(afterMs).toBeLessThan(800 + 400);
       await scene.server.boot();
-      expect(await lease.release()).toMatch(/absent|unknown/);
+      // A renewal whose reply the kill took may have been done: then there is still something to release.
+      expect(await lease.release()).toMatch(/absent|unknown|released/);
     });
 
     it('stopped for longer than the TTL: the loss is signalled by the deadline, and what was sent meanwhile leaves nothing', async () => {
