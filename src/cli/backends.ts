@@ -39,6 +39,14 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'redlock+tls://user:password@redis-a:6379,redis-b:6379,redis-c:6379',
     open: openRedlock,
   },
+  postgres: {
+    example: 'postgres://user:password@db.example.com:5432/app',
+    open: openPostgres,
+  },
+  postgresql: {
+    example: 'postgresql://user:password@db.example.com:5432/app?schema=holdfast',
+    open: openPostgres,
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {
@@ -47,6 +55,10 @@ async function openRedis(url: string): Promise<Backend> {
 
 async function openRedlock(url: string): Promise<Backend> {
   return (await import('../backends/redlock/index.js')).redlockFromUrl(url);
+}
+
+async function openPostgres(url: string): Promise<Backend> {
+  return (await import('../backends/postgres/index.js')).postgresFromUrl(url);
 }
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */

@@ -54,7 +54,17 @@ function environment(): NodeJS.ProcessEnv {
 beforeAll(() => {
   mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
   symlinkSync(root, path.join(folder, 'node_modules/holdfast'), 'dir');
-  for (const name of ['@types/node', 'undici-types', 'ioredis', 'redis']) {
+  for (const name of [
+    '@types/node',
+    'undici-types',
+    'ioredis',
+    'redis',
+    'pg',
+    '@types/pg',
+    'pg-types',
+    'pg-protocol',
+    'postgres',
+  ]) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));

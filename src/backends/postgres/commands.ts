@@ -1,0 +1,136 @@
+import { setTimeout } from 'node:timers';
+import { backoffMs } from '../../core/backoff.js';
+import { Calls } from '../../core/calls.js';
+import { systemPorts } from '../../core/clock.js';
+import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
+import type { Driver, Running } from './driver.js';
+import { fault, sqlStateOf, verdictOf } from './errors.js';
+import { Installer } from './installer.js';
+import { identifier, literal } from './sql/text.js';
+
+/** Pauses between the tries of one call. */
+const pauseMsMin = 5;
+const pauseMsMax = 250;
+
+/** Share of what is left of a call that the server may spend on waiting for one lock: then it says so itself, and no session stays behind that waits for nobody. */
+const lockWaitRatio = 0.6;
+const lockWaitMsMin = 5;
+
+/** No try begins with less than this share of a call's time left, unless one before may have taken effect. */
+const lastTryRatio = 0.2;
+
+/** In front of every statement, once it is known that the server's defaults are others. */
+const kindOfTransaction = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; ';
+
+type Value = string | number | boolean | null;
+
+/** An argument that is SQL already. */
+export interface Sql {
+  readonly sql: string;
+}
+
+/** Calls of our functions, each with a deadline of its own whatever the client library does, and retried within it. */
+export class Commands {
+  readonly #driver: Driver;
+  readonly #schema: string;
+  readonly #installer: Installer;
+  readonly #ports = systemPorts();
+  readonly #calls = new Calls(this.#ports);
+  #kind = '';
+  #closed = false;
+
+  constructor(driver: Driver, schema: string) {
+    this.#driver = driver;
+    this.#schema = identifier(schema);
+    this.#installer = new Installer(driver, schema);
+  }
+
+  /**
+   * Calls one of our functions; `waitMs` stands for the milliseconds that it may wait for a lock.
+   *
+   * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError
+   */
+  call(name: string, args: readonly (Value | Sql | typeof waitMs)[], doing: string, timeoutMs: number): Promise<string | null> {
+    const head = `SELECT ${this.#schema}.v1_${name}(`;
+    const words = args.map((arg) => (arg === waitMs ? waitMs : typeof arg === 'object' && arg !== null ? arg.sql : literal(arg)));
+    const text = (leftMs: number) => {
+      const wait = String(Math.max(lockWaitMsMin, Math.floor(leftMs * lockWaitRatio)));
+      return `${head}${words.map((word) => (word === waitMs ? wait : word)).join(',')}) AS r`;
+    };
+    return this.#call(text, doing, timeoutMs);
+  }
+
+  /** A statement of another kind, which may read only. */
+  query(text: string, doing: string, timeoutMs: number): Promise<string | null> {
+    return this.#call(() => text, doing, timeoutMs);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #call(textFor: (leftMs: number) => string, doing: string, timeoutMs: number): Promise<string | null> {
+    if (this.#closed) return Promise.reject(new ClosedError('this PostgreSQL backend is closed: make a new one'));
+    // Of the first try: the deadline is that of all of them.
+    const sentAt = this.#ports.now();
+    const dueMs = sentAt.monotonicMs + timeoutMs;
+    let uncertain = false;
+    let tries = 0;
+    let installed = false;
+    return new Promise((resolve, reject) => {
+      const attempt = () => {
+        tries += 1;
+        let running: Running | undefined;
+        const kind = this.#kind;
+        const send = () => {
+          const { pending } = this.#installer;
+          const go = () => {
+            running = this.#driver.run(kind + textFor(dueMs - this.#ports.now().monotonicMs));
+            return running.answer;
+          };
+          return pending === undefined ? go() : pending.then(go);
+        };
+        this.#calls.within(timeoutMs, sentAt, `PostgreSQL: ${doing}`, send, resolve, (said) => {
+          const error = kind === '' ? said : withoutKind(said);
+          if (error instanceof OutcomeUnknownError && (running === undefined || running.giveUp()) && !uncertain) {
+            return reject(notSent(doing, timeoutMs, error));
+          }
+          const verdict = verdictOf(error);
+          uncertain ||= verdict === 'unknown';
+          if (verdict === 'missing' && !installed) {
+            installed = true;
+            this.#installer.start();
+            return attempt();
+          }
+          if (verdict === 'wrong-kind' && kind === '') {
+            this.#kind = kindOfTransaction;
+            return attempt();
+          }
+          const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
+          // A last try for which there is too little time would make an unknown of what is known to have been refused.
+          const neededMs = uncertain ? 0 : timeoutMs * lastTryRatio;
+          const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs + neededMs >= dueMs;
+          if (verdict === 'permanent' || verdict === 'missing' || isOver) reject(fault(error, doing, uncertain));
+          else setTimeout(attempt, pauseMs);
+        });
+      };
+      attempt();
+    });
+  }
+}
+
+/** A server in recovery refuses even to be asked for a transaction that writes: the same as when it refuses to write. */
+function withoutKind(error: unknown): unknown {
+  if (sqlStateOf(error) !== '0A000') return error;
+  return Object.assign(new Error('the server is in recovery', { cause: error }), { code: '25006', severity: 'ERROR' });
+}
+
+/** In a list of arguments: how long the function may wait for a lock. */
+export const waitMs = Symbol('waitMs');
+
+function notSent(doing: string, timeoutMs: number, cause: unknown): BackendUnavailableError {
+  return new BackendUnavailableError(
+    `PostgreSQL: ${doing} got no connection within ${Math.round(timeoutMs)} ms: check that the server is reachable, and give Holdfast a pool that the application does not use up`,
+    { cause },
+  );
+}

@@ -1,0 +1,200 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  Ask,
+  Backend,
+  Finding,
+  Grant,
+  Held,
+  LockRecord,
+  Refusal,
+  Release,
+  Renewal,
+  Revocation,
+  Revoker,
+  Stop,
+  Traits,
+} from '../../core/backend.js';
+import { callTimeoutMs } from '../../core/calls.js';
+import { ClosedError } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
+import type { NodeIdentity } from '../../core/node.js';
+import { answerOf, releaseOf, revocationOf } from './answers.js';
+import { Commands, waitMs } from './commands.js';
+import type { Driver } from './driver.js';
+import { openUrl } from './drivers/open.js';
+import { driverOf, type PostgresClient } from './drivers/shape.js';
+import { records } from './listing.js';
+import { type PostgresOptions, parseOptions, type Settings } from './options.js';
+import { findings } from './probe/index.js';
+import { renewAll } from './renewing.js';
+import { asciiJson, asciiName } from './sql/text.js';
+import { Sweeper } from './sweeper.js';
+import { Wakes } from './wakes.js';
+
+export { type PostgresRecords, type PostgresRecordsOptions, postgresRecords } from './records.js';
+export { setupSql } from './setup-sql.js';
+export { acquireIn, type PostgresTransaction, type TakeOptions } from './transaction.js';
+export type { PostgresClient, PostgresOptions };
+
+/** Longest time between two tries where nobody is ever woken. */
+const pollMsAlone = 200;
+
+const ownShare = 0.9;
+
+const traits: Traits = {
+  shared: true,
+  queue: true,
+  push: true,
+  seesDeadHolders: false,
+  pollMs: limits.pollMsMax,
+  ttlMs: { min: limits.ttlMsMin, max: limits.ttlMsMax },
+  fencesPerGrant: limits.fencesPerGrantMax,
+  fenceSource: "max(previous + 1, microseconds of the server's clock), kept in the row of the name",
+  guarantee:
+    'exclusion while the server keeps what it has committed and its clock is not stepped; fences rise over expiry, a restart, and a failover that lost commits if the servers’ clocks agree within its duration',
+};
+
+/**
+ * Leases in PostgreSQL, through the pool that the application has. The pool stays the application's: it is not closed, and one more
+ * connection is opened beside it, for wake-ups, when somebody first has to wait.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export function postgres(client: PostgresClient, options?: PostgresOptions): Backend {
+  return new PostgresBackend(driverOf(client), parseOptions(options));
+}
+
+/**
+ * `postgres://user:password@host:5432/database?schema=holdfast`, or `postgresql://…`; other parameters are the client library's.
+ *
+ * @param library which client to connect with; by default `pg` or `postgres`, whichever is installed
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export async function postgresFromUrl(url: string, library?: 'pg' | 'postgres'): Promise<Backend> {
+  const { driver, options } = await openUrl(url, library);
+  return new PostgresBackend(driver, parseOptions(options));
+}
+
+class PostgresBackend implements Backend {
+  readonly name = 'postgres';
+  readonly traits: Traits;
+  readonly #settings: Settings;
+  readonly #driver: Driver;
+  readonly #listener: Driver | undefined;
+  readonly #commands: Commands;
+  readonly #wakes: Wakes;
+  readonly #sweeper: Sweeper;
+  #closed = false;
+
+  constructor(driver: Driver, settings: Settings) {
+    const { listen } = settings;
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#commands = new Commands(driver, settings.schema);
+    this.#listener = listen === true ? driver : listen === false ? undefined : driverOf(listen);
+    this.#wakes = new Wakes(this.#listener);
+    this.#sweeper = new Sweeper(this.#commands, settings);
+    this.traits = listen === false ? { ...traits, push: false, pollMs: pollMsAlone } : traits;
+  }
+
+  async acquire(ask: Ask): Promise<Grant | Refusal> {
+    const { schema } = this.#settings;
+    const args = [
+      storedName(ask.name),
+      ask.owner,
+      ask.mode === 'shared',
+      ttlOf(ask),
+      ask.fences,
+      ask.enqueue,
+      this.#wakes.channel,
+    ];
+    const reply = await this.#commands.call(
+      'acquire',
+      [...args, nodeText(ask.node), asciiJson(ask.metadata), waitMs],
+      'asking for a lock',
+      this.#timeoutMs(ask.ttlMs),
+    );
+    this.#sweeper.pass();
+    return answerOf(reply, ask, schema);
+  }
+
+  async renew(holds: readonly Held[]): Promise<readonly Renewal[]> {
+    if (this.#closed) throw closed();
+    return renewAll(this.#commands, holds, this.#settings.commandTimeoutMs);
+  }
+
+  async release(held: Held): Promise<Release> {
+    const args = [storedName(held.name), held.owner, held.mode === 'shared', waitMs] as const;
+    return releaseOf(await this.#commands.call('release', args, 'releasing a lock', this.#timeoutMs(held.ttlMs)));
+  }
+
+  async abandon(ask: Ask): Promise<void> {
+    const args = [storedName(ask.name), ask.owner, waitMs] as const;
+    await this.#commands.call('abandon', args, 'withdrawing an ask', this.#timeoutMs(ask.ttlMs));
+  }
+
+  watch(name: LockName, wake: () => void): Stop {
+    return this.#wakes.watch(name, wake);
+  }
+
+  list(prefix: string): AsyncIterable<LockRecord> {
+    return records(this.#commands, this.#settings.schema, prefix, this.#settings.commandTimeoutMs);
+  }
+
+  async revoke(name: LockName, { heir, kind, reason }: Revoker): Promise<Revocation> {
+    const { schema, commandTimeoutMs } = this.#settings;
+    const id = heir?.owner ?? randomBytes(16).toString('base64url');
+    const grant =
+      heir === undefined
+        ? [false, false, 0, 0, '', '']
+        : [true, heir.mode === 'shared', ttlOf(heir), heir.fences, nodeText(heir.node), asciiJson(heir.metadata)];
+    const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
+    const args = [storedName(name), id, asciiJson({ kind, reason }), ...grant, waitMs] as const;
+    return revocationOf(await this.#commands.call('revoke', args, 'revoking a lock', timeoutMs), id, name, schema, heir);
+  }
+
+  async probe(): Promise<readonly Finding[]> {
+    if (this.#closed) throw closed();
+    const { schema, commandTimeoutMs } = this.#settings;
+    return findings(this.#driver, this.#listener, this.#commands, schema, commandTimeoutMs);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#commands.close();
+    this.#wakes.close();
+    if (this.#listener !== this.#driver) await this.#listener?.close();
+    await this.#driver.close();
+  }
+
+  #timeoutMs(ttlMs: number): number {
+    // Before core gives the call up: only here it is known whether it was sent.
+    return ownShare * callTimeoutMs(this.#settings.commandTimeoutMs, ttlMs);
+  }
+}
+
+/** JSON of nodes: an instance sends the same one with every ask. */
+const nodeTexts = new WeakMap<NodeIdentity, string>();
+
+function nodeText(node: NodeIdentity): string {
+  let known = nodeTexts.get(node);
+  if (known === undefined) {
+    known = asciiJson(node);
+    nodeTexts.set(node, known);
+  }
+  return known;
+}
+
+function storedName(name: LockName): string {
+  return asciiName(name.encoded);
+}
+
+function ttlOf({ ttlMs }: { readonly ttlMs: number }): number {
+  return Math.ceil(ttlMs);
+}
+
+function closed(): ClosedError {
+  return new ClosedError('this PostgreSQL backend is closed: make a new one');
+}

@@ -1,0 +1,53 @@
+import { abandon } from './abandon.js';
+import { acquire } from './acquire.js';
+import { common } from './common.js';
+import { seed } from './keys.js';
+import { list } from './list.js';
+import { records } from './records.js';
+import { release } from './release.js';
+import { renew } from './renew.js';
+import { revoke } from './revoke.js';
+import { sweep } from './sweep.js';
+import { tables } from './tables.js';
+import { identifier, literal } from './text.js';
+import { transaction } from './transaction.js';
+
+/**
+ * The version of everything in this folder. Functions carry it in their names (`v1_acquire`), so that processes with two versions of this library
+ * can share the tables while they are rolled out. What was released never changes: a new version adds functions, and columns with defaults.
+ */
+export const version = 1;
+
+const parts = [tables, common, acquire, release, abandon, renew, revoke, list, sweep, transaction, records] as const;
+
+/** Everything that Holdfast needs in a schema, as statements that may run again. */
+export function definitions(schema: string): string {
+  const s = identifier(schema);
+  return parts.map((part) => part(s)).join('\n');
+}
+
+/**
+ * The installation as one text, which the server takes for one transaction: one process at a time, and only where something is missing.
+ *
+ * `CREATE SCHEMA` is asked for only where the schema is missing: it needs a right of its own, also with IF NOT EXISTS.
+ */
+export function installation(schema: string): string {
+  const s = identifier(schema);
+  const quoted = literal(schema);
+  return `SELECT pg_advisory_xact_lock(${seed(`setup ${schema}`)});
+DO $setup$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${quoted}) THEN EXECUTE 'CREATE SCHEMA ' || quote_ident(${quoted}); END IF;
+END $setup$;
+${definitions(schema)}
+INSERT INTO ${s}.meta VALUES (${version}, clock_timestamp(), clock_timestamp()) ON CONFLICT DO NOTHING;`;
+}
+
+/** What a role needs that did not install it. */
+export function grants(schema: string, role: string): string {
+  const s = identifier(schema);
+  const to = identifier(role);
+  return `GRANT USAGE ON SCHEMA ${s} TO ${to};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${s} TO ${to};
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ${s} TO ${to};`;
+}
