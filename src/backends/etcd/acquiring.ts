@@ -5,7 +5,7 @@ import { BackendUnavailableError } from '../../core/errors.js';
 import { freeFor, freeForAll, isAbsent, isSince } from './compares.js';
 import type { EpochKey } from './epoch.js';
 import { verdictOf } from './errors.js';
-import { idOf, type NameKeys } from './keys.js';
+import type { NameKeys } from './keys.js';
 import type { Lease } from './leases.js';
 import { txn } from './methods.js';
 import { confirm } from './renewing.js';
@@ -13,7 +13,7 @@ import { type Seat, strangersLease } from './seats.js';
 import type { Store } from './store.js';
 import { fencesIn, fencesOf, holdText, lockRecord, placeText } from './values.js';
 import { aheadOf, conflicts, type Place, type View, viewOf, viewOps } from './view.js';
-import type { Op } from './wire/messages.js';
+import type { KeyValue, Op } from './wire/messages.js';
 
 /** The store may change between two looks, but not for ever. */
 const looksMax = 8;
@@ -38,8 +38,8 @@ export class Acquiring {
     this.#store = store;
     this.#ask = ask;
     this.#keys = store.keys.of(ask.name);
-    this.#id = idOf(ask.owner);
-    this.#seat = store.seats.of(this.#id, ask.ttlMs);
+    this.#seat = store.seats.of(ask.owner, ask.ttlMs);
+    this.#id = this.#seat.id;
     this.#askedAt = store.rpc.ports.now();
     this.#dueMs = this.#askedAt.monotonicMs + callTimeoutMs(store.commandTimeoutMs, ask.ttlMs);
   }
@@ -86,8 +86,10 @@ export class Acquiring {
     const { epoch, seats, waiting } = this.#store;
     const { mode, enqueue, name } = this.#ask;
     const own = this.#keys.hold(mode, this.#id);
+    const place = view.places.find((one) => one.id === this.#id && one.mode === mode);
+    this.#seat.place = place?.at;
     const held = view.holders.find(({ key }) => key === own);
-    if (held !== undefined) return this.#again(view);
+    if (held !== undefined) return this.#again(held);
     if (view.isEnded) {
       this.#leave();
       seats.over(this.#seat);
@@ -98,8 +100,6 @@ export class Acquiring {
       epoch.forget();
       return undefined;
     }
-    const place = view.places.find((one) => one.id === this.#id && one.mode === mode);
-    this.#seat.place = place?.at;
     if (place === undefined && enqueue) return undefined;
     this.#seat.writersWait = view.places.some((one) => one.mode === 'exclusive');
     const ahead = aheadOf(view, mode, place);
@@ -118,19 +118,24 @@ export class Acquiring {
   /** A transaction that grants what is free; if it is not, takes a place, and tells what stands there. */
   async #try(): Promise<Grant | View> {
     const store = this.#store;
+    let brief = this.#seat.place === undefined && !store.waiting.isHot(this.#ask.name.encoded);
     for (;;) {
       const leftMs = this.#leftMs();
       // At the same time: the first ask of a process has to wait for all of them.
       const [epoch, lease, placeLease] = await Promise.all([
         store.epoch.current(leftMs),
         store.seats.lease(this.#seat, leftMs),
-        this.#ask.enqueue ? store.seats.placeLease(this.#seat, leftMs) : undefined,
+        this.#ask.enqueue && !brief ? store.seats.placeLease(this.#seat, leftMs) : undefined,
       ]);
       this.#refresh(placeLease ?? lease);
       const sentAt = store.rpc.ports.now();
       const highest = store.epoch.highest;
       try {
-        const { succeeded, header, responses } = await store.rpc.call(txn, this.#request(epoch, lease, placeLease), this.#leftMs());
+        const { succeeded, header, responses } = await store.rpc.call(
+          txn,
+          this.#request(epoch, lease, placeLease, brief),
+          this.#leftMs(),
+        );
         lease.decided(header, sentAt);
         placeLease?.decided(header, sentAt);
         const back = store.epoch.wentBack(header, highest);
@@ -139,6 +144,10 @@ export class Acquiring {
           continue;
         }
         if (succeeded) return await this.#granted(epoch, header?.revision ?? 0, lease);
+        if (brief) {
+          brief = false;
+          continue;
+        }
         const inner = responses[0]?.txn;
         return viewOf(inner === undefined ? responses : inner.responses.slice(inner.succeeded ? 1 : 0), header, store.keys);
       } catch (error) {
@@ -148,7 +157,8 @@ export class Acquiring {
     }
   }
 
-  #request(epoch: EpochKey, lease: Lease, placeLease: Lease | undefined) {
+  /** @param brief to a name that is free, most likely: the answer is yes, or says only no */
+  #request(epoch: EpochKey, lease: Lease, placeLease: Lease | undefined, brief: boolean) {
     const { mode } = this.#ask;
     const { place, writersWait } = this.#seat;
     const keys = this.#keys;
@@ -159,8 +169,10 @@ export class Acquiring {
     if (place !== undefined && lease !== placeLease) {
       success.push({ put: { key: keys.place(mode, this.#id), value: placeText(this.#ask), lease: lease.id } });
     }
-    const compare = [this.#store.epoch.isStill(epoch), isAbsent(keys.mark(this.#id)), isAbsent(hold), ...isFree];
-    return { compare, success, failure: this.#otherwise(placeLease) };
+    // A writer's own hold is among those that must not be there anyway.
+    const isNew = mode === 'exclusive' ? [] : [isAbsent(hold)];
+    const compare = [this.#store.epoch.isStill(epoch), isAbsent(keys.mark(this.#id)), ...isNew, ...isFree];
+    return { compare, success, failure: brief ? [] : this.#otherwise(placeLease) };
   }
 
   #otherwise(placeLease: Lease | undefined): readonly Op[] {
@@ -190,11 +202,9 @@ export class Acquiring {
   }
 
   /** Told the same again, with a fresh TTL. */
-  async #again({ holders }: View): Promise<Grant | undefined> {
-    const { ttlMs, mode } = this.#ask;
-    const key = this.#keys.hold(mode, this.#id);
-    const held = holders.find((one) => one.key === key);
-    if (held === undefined) return undefined;
+  async #again(held: KeyValue): Promise<Grant | undefined> {
+    const { key } = held;
+    const { ttlMs } = this.#ask;
     const seat = this.#seat;
     if (seat.lease?.id !== held.lease) seat.lease = strangersLease(held.lease, ttlMs);
     const { lease } = seat;
@@ -207,7 +217,8 @@ export class Acquiring {
   }
 
   #refusal(view: View, ahead: readonly Place[], retryInMs: number | undefined): Refusal {
-    const { keys } = this.#store;
+    const { keys, waiting } = this.#store;
+    waiting.refused(this.#ask.name.encoded);
     return {
       outcome: 'refused',
       because: conflicts(view, this.#ask.mode, this.#keys) ? 'held' : 'queued',

@@ -9,16 +9,19 @@ import type { Op } from './wire/messages.js';
 
 /** Deletes the hold, with its place in the queue: whoever is behind it is woken by that. */
 export async function release(store: Store, { name, owner, mode, ttlMs }: Held): Promise<Release> {
-  const id = idOf(owner);
+  const seat = store.seats.find(owner);
+  const id = seat?.id ?? idOf(owner);
   const keys = store.keys.of(name);
   const own = keys.hold(mode, id);
-  const seat = store.seats.find(id);
+  // As far as is known here, it never waited.
+  const never = seat !== undefined && seat.place === undefined && !seat.uncertain;
+  const place: readonly Op[] = never ? [] : [{ delete: { key: keys.place(mode, id) } }];
   if (seat !== undefined) store.waiting.unwatch(seat);
   const { succeeded, responses } = await store.rpc.call(
     txn,
     {
       compare: [isPresent(own)],
-      success: [{ delete: { key: own } }, { delete: { key: keys.place(mode, id) } }],
+      success: [{ delete: { key: own } }, ...place],
       failure: [{ range: { ...keys.held, limit: 1, keysOnly: true } }],
     },
     callTimeoutMs(store.commandTimeoutMs, ttlMs),
@@ -30,9 +33,9 @@ export async function release(store: Store, { name, owner, mode, ttlMs }: Held):
 
 /** Deletes what the owner has, and leaves a mark that its asks are refused for. */
 export async function abandon(store: Store, { name, owner, mode, ttlMs }: Ask): Promise<void> {
-  const id = idOf(owner);
+  const seat = store.seats.find(owner);
+  const id = seat?.id ?? idOf(owner);
   const keys = store.keys.of(name);
-  const seat = store.seats.find(id);
   if (seat !== undefined) store.waiting.unwatch(seat);
   const timeoutMs = callTimeoutMs(store.commandTimeoutMs, ttlMs);
   const deletions: readonly Op[] = [{ delete: { key: keys.hold(mode, id) } }, { delete: { key: keys.place(mode, id) } }];

@@ -98,9 +98,10 @@ interface Entry {
 /** Many holds: all their leases on one stream, all their keys in a few transactions. */
 export async function renewAll(store: Store, holds: readonly Held[]): Promise<readonly Renewal[]> {
   const entries = holds.map((held): Entry => {
-    const id = idOf(held.owner);
+    const seat = store.seats.find(held.owner);
+    const id = seat?.id ?? idOf(held.owner);
     const keys = store.keys.of(held.name);
-    return { held, keys, id, key: keys.hold(held.mode, id), lease: store.seats.find(id)?.lease };
+    return { held, keys, id, key: keys.hold(held.mode, id), lease: seat?.lease };
   });
   const ttlMs = Math.min(...holds.map((held) => held.ttlMs));
   const timeoutMs = callTimeoutMs(store.commandTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax);
@@ -122,8 +123,8 @@ async function renewEntries(store: Store, entries: readonly Entry[], timeoutMs: 
   const gone = entries.filter(({ key }) => !found.has(key));
   const endings = await endingsOf(store, gone, dueMs);
   return entries.map((entry) => {
-    const { key, held, lease, id } = entry;
-    const seat = store.seats.find(id);
+    const { key, held, lease } = entry;
+    const seat = store.seats.find(held.owner);
     if (seat !== undefined) seat.lastUsed = askedAt;
     if (confirmed.has(key) && lease !== undefined) {
       return { outcome: 'renewed', ttlMs: Math.min(held.ttlMs, Math.floor(lease.leftMs(askedAt))) };

@@ -4,7 +4,7 @@ import { OutcomeUnknownError } from '../../core/errors.js';
 import type { LockName } from '../../core/name.js';
 import { isAbsent, isOlder } from './compares.js';
 import { verdictOf } from './errors.js';
-import { idOf, type NameKeys } from './keys.js';
+import type { NameKeys } from './keys.js';
 import { txn } from './methods.js';
 import { confirm, opsMax } from './renewing.js';
 import { type Seat, strangersLease } from './seats.js';
@@ -36,8 +36,8 @@ export class Revoking {
     this.#name = name;
     this.#by = by;
     this.#keys = store.keys.of(name);
-    this.#heirId = heir === undefined ? '-' : idOf(heir.owner);
-    this.#seat = heir === undefined ? undefined : store.seats.of(this.#heirId, heir.ttlMs);
+    this.#seat = heir === undefined ? undefined : store.seats.of(heir.owner, heir.ttlMs);
+    this.#heirId = this.#seat?.id ?? '-';
     const timeoutMs = heir === undefined ? store.commandTimeoutMs : callTimeoutMs(store.commandTimeoutMs, heir.ttlMs);
     this.#dueMs = store.rpc.ports.now().monotonicMs + timeoutMs;
   }

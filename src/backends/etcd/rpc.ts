@@ -32,6 +32,7 @@ export class Rpc {
   readonly #settings: Settings;
   readonly #calls: Calls;
   #token: string | undefined;
+  #ordinary: { readonly token: string | undefined; readonly metadata: GrpcMetadata } | undefined;
   #authenticating: Promise<void> | undefined;
   #closed = false;
 
@@ -111,11 +112,15 @@ export class Rpc {
     this.endpoints.close();
   }
 
+  /** The same for all calls: grpc-js copies it before it adds anything. */
   #metadata(hasLeader: boolean): GrpcMetadata {
+    const known = this.#ordinary;
+    if (hasLeader && known !== undefined && known.token === this.#token) return known.metadata;
     const metadata = new this.#settings.grpc.Metadata();
     // A member without a leader says so at once, instead of waiting for one.
     if (hasLeader) metadata.set('hasleader', 'true');
     if (this.#token !== undefined) metadata.set('token', this.#token);
+    if (hasLeader) this.#ordinary = { token: this.#token, metadata };
     return metadata;
   }
 

@@ -1,5 +1,6 @@
 import type { Instant, Ports } from '../../core/clock.js';
 import { limits } from '../../core/limits.js';
+import { idOf } from './keys.js';
 import { Lease, type Leases } from './leases.js';
 
 /** A place must outlast some polls also where the hold is to be short, and is forgotten in time where it is to be long. */
@@ -10,6 +11,8 @@ const sweepFrom = 1_000;
 
 /** What this process has of one owner in the store: nothing of it is needed for safety, since every transaction compares. */
 export class Seat {
+  readonly owner: string;
+  /** What stands for the owner in keys. */
   readonly id: string;
   readonly ttlMs: number;
   /** Of the hold; undefined as long as there is none, and none was asked for. */
@@ -30,8 +33,9 @@ export class Seat {
   users = 0;
   lastUsed: Instant;
 
-  constructor(id: string, ttlMs: number, now: Instant) {
-    this.id = id;
+  constructor(owner: string, ttlMs: number, now: Instant) {
+    this.owner = owner;
+    this.id = idOf(owner);
     this.ttlMs = ttlMs;
     this.lastUsed = now;
   }
@@ -56,17 +60,17 @@ export class Seats {
     this.#ports = ports;
   }
 
-  find(id: string): Seat | undefined {
-    return this.#seats.get(id);
+  find(owner: string): Seat | undefined {
+    return this.#seats.get(owner);
   }
 
-  of(id: string, ttlMs: number): Seat {
+  of(owner: string, ttlMs: number): Seat {
     const now = this.#ports.now();
-    let seat = this.#seats.get(id);
+    let seat = this.#seats.get(owner);
     if (seat === undefined) {
       this.#sweep(now);
-      seat = new Seat(id, ttlMs, now);
-      this.#seats.set(id, seat);
+      seat = new Seat(owner, ttlMs, now);
+      this.#seats.set(owner, seat);
     }
     seat.lastUsed = now;
     return seat;
@@ -120,7 +124,7 @@ export class Seats {
 
   /** Nothing of it is in the store any more. */
   over(seat: Seat): void {
-    if (this.#seats.get(seat.id) === seat) this.#seats.delete(seat.id);
+    if (this.#seats.get(seat.owner) === seat) this.#seats.delete(seat.owner);
     const { lease, placeLease } = seat;
     seat.lease = undefined;
     seat.placeLease = undefined;
@@ -137,9 +141,9 @@ export class Seats {
   /** Holds that were lost, and of which nobody spoke again. */
   #sweep(now: Instant): void {
     if (this.#seats.size < sweepFrom || this.#seats.size % sweepFrom !== 0) return;
-    for (const [id, seat] of this.#seats) {
+    for (const [owner, seat] of this.#seats) {
       const idleMs = now.monotonicMs - seat.lastUsed.monotonicMs;
-      if (seat.users === 0 && idleMs > 2 * Math.max(seat.ttlMs, limits.placeMs)) this.#seats.delete(id);
+      if (seat.users === 0 && idleMs > 2 * Math.max(seat.ttlMs, limits.placeMs)) this.#seats.delete(owner);
     }
   }
 }

@@ -11,6 +11,9 @@ interface Head {
   readonly since: Instant;
 }
 
+/** A name that was refused is likely to be refused again for so long. */
+const hotMs = 2_000;
+
 /** Who waits for what, who is told, and who is at the head of a queue without taking its turn. */
 export class Waiting {
   readonly #watches: Watches;
@@ -18,6 +21,8 @@ export class Waiting {
   readonly #listeners = new Map<string, Set<() => void>>();
   readonly #watched = new Map<Seat, { readonly target: Target; readonly stop: () => void }>();
   readonly #heads = new Map<string, Head>();
+  /** Names that were refused not long ago, and when: in the order of that. */
+  readonly #hot = new Map<string, number>();
 
   constructor(watches: Watches, ports: Ports) {
     this.#watches = watches;
@@ -78,6 +83,23 @@ export class Waiting {
       return limits.claimMs;
     }
     return Math.max(0, limits.claimMs - elapsedMs(known.since, now));
+  }
+
+  /** Whether an ask had better be prepared for a no. */
+  isHot(name: string): boolean {
+    const atMs = this.#hot.get(name);
+    return atMs !== undefined && this.#ports.now().monotonicMs - atMs < hotMs;
+  }
+
+  refused(name: string): void {
+    const nowMs = this.#ports.now().monotonicMs;
+    // Anew at the end: the first is the oldest.
+    this.#hot.delete(name);
+    this.#hot.set(name, nowMs);
+    for (const [old, atMs] of this.#hot) {
+      if (nowMs - atMs < hotMs) break;
+      this.#hot.delete(old);
+    }
   }
 
   forgetHead(name: string): void {
