@@ -39,6 +39,14 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'redlock+tls://user:password@redis-a:6379,redis-b:6379,redis-c:6379',
     open: openRedlock,
   },
+  etcd: {
+    example: 'etcd://etcd-a:2379,etcd-b:2379,etcd-c:2379',
+    open: openEtcd,
+  },
+  'etcd+tls': {
+    example: 'etcd+tls://user:password@etcd-a:2379,etcd-b:2379?cacert=ca.pem',
+    open: openEtcd,
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {
@@ -47,6 +55,10 @@ async function openRedis(url: string): Promise<Backend> {
 
 async function openRedlock(url: string): Promise<Backend> {
   return (await import('../backends/redlock/index.js')).redlockFromUrl(url);
+}
+
+async function openEtcd(url: string): Promise<Backend> {
+  return (await import('../backends/etcd/index.js')).etcdFromUrl(url);
 }
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */

@@ -117,7 +117,12 @@ export class EtcdMember {
 }
 
 function advertised(cluster: string, name: string): string {
-  return cluster.split(',').find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
+  return (
+    cluster
+      .split(',')
+      .find((entry) => entry.startsWith(`${name}=`))
+      ?.slice(name.length + 1) ?? ''
+  );
 }
 
 /** Some members that form a cluster. */

@@ -61,7 +61,6 @@ export class Acquiring {
 
   async #look(): Promise<Grant | Refusal> {
     const { waiting } = this.#store;
-    const { text } = this.#ask.name;
     let view: View | undefined;
     // Between two polls nothing has changed, most likely: reading costs the cluster less than a transaction that may write.
     if (this.#seat.place !== undefined && !this.#seat.woken) view = await this.#read();
@@ -74,7 +73,7 @@ export class Acquiring {
       }
       const answer = await this.#try();
       if ('outcome' in answer) {
-        waiting.forgetHead(text);
+        waiting.granted(this.#ask.name.encoded);
         return answer;
       }
       view = answer;
@@ -195,7 +194,8 @@ export class Acquiring {
     if (leftMs < ttlMs * enoughRatio) {
       const key = this.#keys.hold(mode, this.#id);
       const isSo = await confirm(this.#store, [{ key, lease }], this.#leftMs());
-      if (isSo.get(key) === undefined) throw new BackendUnavailableError('etcd let go of the lease while it was granted: ask again');
+      if (isSo.get(key) === undefined)
+        throw new BackendUnavailableError('etcd let go of the lease while it was granted: ask again');
       leftMs = lease.leftMs(this.#askedAt);
     }
     return { outcome: 'granted', fences: fencesOf(epoch.value, revision, fences), ttlMs: Math.min(ttlMs, leftMs) };

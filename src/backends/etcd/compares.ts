@@ -16,6 +16,11 @@ export function isSince(key: string, createRevision: number): Compare {
   return { key, target: target.created, result: relation.equal, createRevision };
 }
 
+/** 0: it is not there. */
+export function isModifiedAt(key: string, modRevision: number): Compare {
+  return { key, target: target.modified, result: relation.equal, modRevision };
+}
+
 function isEmpty(range: Range): Compare {
   return { ...range, target: target.created, result: relation.equal, createRevision: 0 };
 }

@@ -1,6 +1,7 @@
+import { isModifiedAt } from './compares.js';
 import { range, txn } from './methods.js';
 import type { Rpc } from './rpc.js';
-import { type Compare, type Header, type KeyValue, relation, target } from './wire/messages.js';
+import type { Compare, Header, KeyValue } from './wire/messages.js';
 
 /** What revisions are added to, as it stands in the store. */
 export interface EpochKey {
@@ -59,7 +60,7 @@ export class Epoch {
 
   /** That a grant is made on this one. */
   isStill({ modRevision }: EpochKey): Compare {
-    return { key: this.#key, target: target.modified, result: relation.equal, modRevision };
+    return isModifiedAt(this.#key, modRevision);
   }
 
   /** Of a view: whether it is another one than ours. */
@@ -105,7 +106,7 @@ export class Epoch {
     await this.#rpc.call(
       txn,
       {
-        compare: [{ key: this.#key, target: target.modified, result: relation.equal, modRevision }],
+        compare: [isModifiedAt(this.#key, modRevision)],
         success: [{ put: { key: this.#key, value: JSON.stringify({ holdfast: 1, epoch: value, cluster }) } }],
         failure: [],
       },

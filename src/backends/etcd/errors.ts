@@ -38,7 +38,10 @@ const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/authentication failed, invalid user ID or password/, 'give the right user and password'],
   [/user name is empty|user name not found/, 'this cluster asks for a password: give etcd() a user'],
   [/authentication is not enabled/, 'this cluster has no passwords: leave user out'],
-  [/permission denied/, 'let this user read and write the keys of Holdfast: etcdctl role grant-permission ROLE --prefix readwrite PREFIX'],
+  [
+    /permission denied/,
+    'let this user read and write the keys of Holdfast: etcdctl role grant-permission ROLE --prefix readwrite PREFIX',
+  ],
   [/too many operations in txn request/, 'start the members with the default --max-txn-ops of 128, or with more'],
   [/corrupt cluster/, 'the members disagree about the data: see etcdctl alarm list, and restore the cluster'],
 ];

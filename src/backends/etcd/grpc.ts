@@ -6,8 +6,8 @@ export interface GrpcModule {
   readonly Client: new (address: string, credentials: never, options?: never) => GrpcClient;
   readonly Metadata: new () => GrpcMetadata;
   readonly credentials: {
-    createInsecure(): unknown;
-    createSsl(): unknown;
+    createInsecure(): object;
+    createSsl(): object;
   };
 }
 

@@ -24,15 +24,18 @@ import { Keys } from './keys.js';
 import { Leases } from './leases.js';
 import { records } from './listing.js';
 import { type EtcdOptions, parseOptions, type Settings } from './options.js';
+import { findings } from './probe/index.js';
 import { abandon, release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { Revoking } from './revoking.js';
 import { Rpc } from './rpc.js';
 import { Seats } from './seats.js';
 import type { Store } from './store.js';
+import { optionsOf } from './url.js';
 import { Waiting } from './waiting.js';
 import { Watches } from './watches.js';
 
+export { type EtcdRecords, etcdRecords } from './records.js';
 export type { EtcdOptions, GrpcClient, GrpcMetadata, GrpcModule, GrpcStream };
 
 const traits: Traits = {
@@ -58,6 +61,15 @@ const traits: Traits = {
  */
 export function etcd(options: EtcdOptions): Backend {
   return new EtcdBackend(parseOptions(options));
+}
+
+/**
+ * `etcd://user:password@host:2379,host:2379?prefix=holdfast/`, `etcd+tls://…?cacert=FILE&cert=FILE&key=FILE`.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export async function etcdFromUrl(url: string): Promise<Backend> {
+  return etcd(await optionsOf(url));
 }
 
 class EtcdBackend implements Backend {
@@ -118,7 +130,7 @@ class EtcdBackend implements Backend {
 
   async probe(): Promise<readonly Finding[]> {
     this.#store.rpc.mustBeOpen();
-    return [];
+    return findings(this.#store);
   }
 
   close(): Promise<void> {

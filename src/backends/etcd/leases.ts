@@ -10,6 +10,10 @@ import type { Header } from './wire/messages.js';
 const freshRatio = 0.75;
 /** Leases that nobody uses, per TTL: what a busy process needs at a time. */
 const idleMax = 256;
+/** How much later than asked for what shares a lease may end. */
+const sharedRatio = 0.05;
+/** Different TTLs for which one is remembered. */
+const sharedMax = 256;
 /** etcd counts seconds. */
 const secondMs = 1_000;
 /** Ids that we choose are exact numbers, and random enough never to meet. */
@@ -69,7 +73,7 @@ export class Leases {
   readonly #rpc: Rpc;
   readonly #idle = new Map<number, Lease[]>();
   readonly #timeoutMs: number;
-  #marks: Lease | undefined;
+  readonly #shared = new Map<number, Lease>();
   readonly #revoking = new Set<Promise<unknown>>();
 
   constructor(rpc: Rpc, timeoutMs: number) {
@@ -102,17 +106,22 @@ export class Leases {
     void revoking.then(() => this.#revoking.delete(revoking));
   }
 
-  /** The one for what is only remembered for a while: shared, never renewed, and new before it has less than that left. */
-  async forMarks(timeoutMs: number): Promise<Lease> {
-    const known = this.#marks;
-    if (known !== undefined && known.leftMs(this.#rpc.ports.now()) > limits.tombstoneMs) return known;
-    this.#marks = await this.#grant(secondsOf(limits.tombstoneMs * 1.5), timeoutMs);
-    return this.#marks;
+  /**
+   * One for what stays so long and is not renewed: many keys share it while it has that much left. So there are few of them,
+   * however much is written, and what is under it ends a little late.
+   */
+  async shared(ttlMs: number, timeoutMs: number): Promise<Lease> {
+    const known = this.#shared.get(ttlMs);
+    if (known !== undefined && known.leftMs(this.#rpc.ports.now()) >= ttlMs) return known;
+    const lease = await this.#grant(secondsOf(ttlMs + Math.max(secondMs, ttlMs * sharedRatio)), timeoutMs);
+    if (this.#shared.size >= sharedMax) this.#shared.clear();
+    this.#shared.set(ttlMs, lease);
+    return lease;
   }
 
-  /** The one of the marks is gone, whoever ended it. */
-  forgetMarks(): void {
-    this.#marks = undefined;
+  /** It is gone, whoever ended it. */
+  forgetShared(ttlMs: number): void {
+    this.#shared.delete(ttlMs);
   }
 
   /** Leases that nobody uses need not wait for their end. */

@@ -36,7 +36,14 @@ const endpointsMax = 32;
 
 /** @throws InvalidArgumentError */
 export function parseOptions(options: EtcdOptions): Settings {
-  const { grpc, endpoints, credentials, user, prefix = prefixDefault, commandTimeoutMs = commandTimeoutMsDefault } = options ?? {};
+  const {
+    grpc,
+    endpoints,
+    credentials,
+    user,
+    prefix = prefixDefault,
+    commandTimeoutMs = commandTimeoutMsDefault,
+  } = options ?? {};
   if (typeof grpc?.Client !== 'function' || typeof grpc.Metadata !== 'function') {
     throw new InvalidArgumentError("etcd() needs the gRPC module: etcd({ grpc, … }) with import * as grpc from '@grpc/grpc-js'");
   }

@@ -1,5 +1,6 @@
 import type { Ask, Held, Release } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
+import { limits } from '../../core/limits.js';
 import { isPresent } from './compares.js';
 import { saidBy, verdictOf } from './errors.js';
 import { idOf } from './keys.js';
@@ -53,7 +54,7 @@ export async function withMarks(
   const run = (success: readonly Op[]) => store.rpc.call(txn, { compare: [], success, failure: [] }, timeoutMs);
   for (let tries = 1; ; tries++) {
     try {
-      const { id } = await store.leases.forMarks(timeoutMs);
+      const { id } = await store.leases.shared(limits.tombstoneMs, timeoutMs);
       await run(ops(id));
       return;
     } catch (error) {
@@ -62,7 +63,7 @@ export async function withMarks(
         return;
       }
       if (verdictOf(error) !== 'lease-gone' || tries === 2) throw error;
-      store.leases.forgetMarks();
+      store.leases.forgetShared(limits.tombstoneMs);
     }
   }
 }

@@ -184,5 +184,7 @@ function revokedBy(mark: string): RevokedBy | undefined {
 }
 
 function unanswered(): OutcomeUnknownError {
-  return new OutcomeUnknownError('etcd: a lease was not renewed in time, or by a member that is no leader any more: it is tried again');
+  return new OutcomeUnknownError(
+    'etcd: a lease was not renewed in time, or by a member that is no leader any more: it is tried again',
+  );
 }

@@ -1,6 +1,7 @@
 import type { Grant, LockRecord, Revocation, Revoker } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
 import { OutcomeUnknownError } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { isAbsent, isOlder } from './compares.js';
 import { verdictOf } from './errors.js';
@@ -76,7 +77,7 @@ export class Revoking {
     const askedAt = this.#store.rpc.ports.now();
     try {
       const inherit = heir !== undefined && isLast ? await this.#inherit() : undefined;
-      const marks = await this.#store.leases.forMarks(this.#leftMs());
+      const marks = await this.#store.leases.shared(limits.tombstoneMs, this.#leftMs());
       const success = [...batch.flatMap((kv) => this.#end(kv, marks.id)), ...(inherit?.ops ?? [])];
       const compare = [
         // Whoever came since would be robbed unseen.
@@ -98,7 +99,7 @@ export class Revoking {
       return { ended: this.#ended, grant };
     } catch (error) {
       if (verdictOf(error) !== 'lease-gone') throw error;
-      this.#store.leases.forgetMarks();
+      this.#store.leases.forgetShared(limits.tombstoneMs);
       if (this.#seat !== undefined) this.#seat.lease = undefined;
       return undefined;
     }

@@ -43,10 +43,17 @@ export class Rpc {
     this.endpoints = new Endpoints(settings.grpc, settings.endpoints, settings.credentials, ports.random());
   }
 
-  /** @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, and what `verdictOf` has a name for */
-  async call<In, Out>(method: Method<In, Out>, request: In, timeoutMs: number): Promise<Out> {
+  /**
+   * @param noted told whether some try may have taken effect although it was not answered
+   * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, and what `verdictOf` has a name for
+   */
+  async call<In, Out>(
+    method: Method<In, Out>,
+    request: In,
+    timeoutMs: number,
+    noted: { uncertain: boolean } = { uncertain: false },
+  ): Promise<Out> {
     const dueMs = this.ports.now().monotonicMs + timeoutMs;
-    let uncertain = false;
     for (let tries = 1; ; tries++) {
       const endpoint = this.endpoints.current;
       const leftMs = dueMs - this.ports.now().monotonicMs;
@@ -58,10 +65,10 @@ export class Rpc {
         const verdict = verdictOf(error);
         if (verdict === 'token') this.#token = undefined;
         if (verdict === 'unknown' || verdict === 'refused') this.endpoints.failed(endpoint);
-        uncertain ||= verdict === 'unknown';
+        noted.uncertain ||= verdict === 'unknown';
         const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.ports.random());
         const isOver = this.ports.now().monotonicMs + pauseMs >= dueMs;
-        if (isOver || !passing.has(verdict)) throw this.#asOurs(error, verdict, method.doing, uncertain);
+        if (isOver || !passing.has(verdict)) throw this.#asOurs(error, verdict, method.doing, noted.uncertain);
         await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
       }
     }
@@ -89,7 +96,10 @@ export class Rpc {
   }
 
   /** A stream to the member in use. It ends with an error when that member has lost its leader. */
-  async stream<In, Out>(method: Method<In, Out>, timeoutMs: number): Promise<{ readonly stream: GrpcStream; readonly endpoint: Endpoint }> {
+  async stream<In, Out>(
+    method: Method<In, Out>,
+    timeoutMs: number,
+  ): Promise<{ readonly stream: GrpcStream; readonly endpoint: Endpoint }> {
     this.mustBeOpen();
     await this.#authenticated(timeoutMs);
     this.mustBeOpen();

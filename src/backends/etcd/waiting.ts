@@ -14,6 +14,9 @@ interface Head {
 /** A name that was refused is likely to be refused again for so long. */
 const hotMs = 2_000;
 
+/** After so many grants in a row the next one is expected, too. */
+const calmGrants = 8;
+
 /** Who waits for what, who is told, and who is at the head of a queue without taking its turn. */
 export class Waiting {
   readonly #watches: Watches;
@@ -23,6 +26,8 @@ export class Waiting {
   readonly #heads = new Map<string, Head>();
   /** Names that were refused not long ago, and when: in the order of that. */
   readonly #hot = new Map<string, number>();
+  /** In a row, of whichever names. */
+  #grants = 0;
 
   constructor(watches: Watches, ports: Ports) {
     this.#watches = watches;
@@ -87,11 +92,18 @@ export class Waiting {
 
   /** Whether an ask had better be prepared for a no. */
   isHot(name: string): boolean {
+    if (this.#grants < calmGrants) return true;
     const atMs = this.#hot.get(name);
     return atMs !== undefined && this.#ports.now().monotonicMs - atMs < hotMs;
   }
 
+  granted(name: string): void {
+    this.#grants += 1;
+    this.#heads.delete(name);
+  }
+
   refused(name: string): void {
+    this.#grants = 0;
     const nowMs = this.#ports.now().monotonicMs;
     // Anew at the end: the first is the oldest.
     this.#hot.delete(name);
@@ -100,10 +112,6 @@ export class Waiting {
       if (nowMs - atMs < hotMs) break;
       this.#hot.delete(old);
     }
-  }
-
-  forgetHead(name: string): void {
-    this.#heads.delete(name);
   }
 
   close(): void {

@@ -24,7 +24,7 @@ export class Watches {
   readonly #rpc: Rpc;
   readonly #fires = new Map<number, () => void>();
   #stream: GrpcStream | undefined;
-  #opening: Promise<void> | undefined;
+  #isOpening = false;
   #backlog: (() => void)[] = [];
   #lastId = 0;
   #linger: Timer | undefined;
@@ -68,8 +68,10 @@ export class Watches {
   #write(action: () => void): void {
     if (this.#stream !== undefined) return action();
     this.#backlog.push(action);
-    this.#opening ??= this.#open().finally(() => {
-      this.#opening = undefined;
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    void this.#open().finally(() => {
+      this.#isOpening = false;
     });
   }
 

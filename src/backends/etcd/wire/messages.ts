@@ -27,7 +27,12 @@ export const rangeRequest = message({
   keysOnly: bool(8),
   countOnly: bool(9),
 });
-export const rangeResponse = message({ header: nested(1, header), kvs: repeated(nested(2, keyValue)), more: bool(3), count: int(4) });
+export const rangeResponse = message({
+  header: nested(1, header),
+  kvs: repeated(nested(2, keyValue)),
+  more: bool(3),
+  count: int(4),
+});
 export type RangeRequest = In<typeof rangeRequest>;
 
 const putRequest = message({ key: text(1), value: text(2), lease: int(3) });
@@ -133,7 +138,13 @@ export const watchResponse = message({
   events: repeated(nested(11, event)),
 });
 
-const member = message({ id: id(1), name: text(2), peerUrls: repeated(text(3)), clientUrls: repeated(text(4)), isLearner: bool(5) });
+const member = message({
+  id: id(1),
+  name: text(2),
+  peerUrls: repeated(text(3)),
+  clientUrls: repeated(text(4)),
+  isLearner: bool(5),
+});
 export const memberListRequest = message({});
 export const memberListResponse = message({ header: nested(1, header), members: repeated(nested(2, member)) });
 
