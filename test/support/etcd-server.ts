@@ -95,6 +95,19 @@ export class EtcdMember {
     rmSync(path.join(this.#folder, 'data'), { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** Killed, given the data of a snapshot, and started again. */
+  async restore(snapshot: string, token = 'etcd-cluster'): Promise<void> {
+    await this.kill();
+    this.forget();
+    const value = (flag: string) => this.#args[this.#args.indexOf(flag) + 1] ?? '';
+    await this.ctl(
+      ...['snapshot', 'restore', snapshot, '--data-dir', value('--data-dir'), '--name', this.#name],
+      ...['--initial-cluster', value('--initial-cluster'), '--initial-cluster-token', token],
+      ...['--initial-advertise-peer-urls', value('--initial-advertise-peer-urls')],
+    );
+    this.launch('--initial-cluster-token', token);
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
