@@ -71,7 +71,9 @@ export class Relay {
       const definition = { [method]: { path, requestStream: false, responseStream: false, ...common } };
       this.#server.addService(definition, {
         [method]: (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
-          this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) => answer(error, value));
+          this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) =>
+            answer(error, value),
+          );
         },
       });
     }

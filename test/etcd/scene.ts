@@ -81,7 +81,9 @@ export class Scene {
   }
 
   /** One process's instance: channels and a backend of its own. */
-  holder(options: HoldfastOptions & { readonly endpoints?: readonly string[]; readonly etcd?: Partial<EtcdOptions> } = {}): Holdfast {
+  holder(
+    options: HoldfastOptions & { readonly endpoints?: readonly string[]; readonly etcd?: Partial<EtcdOptions> } = {},
+  ): Holdfast {
     const { endpoints = this.cluster.endpoints, etcd: more = {}, ...rest } = options;
     const locks = new Holdfast(etcd({ grpc, endpoints, ...more }), rest);
     this.#holders.push(locks);
@@ -140,7 +142,9 @@ class Crowd {
           await holder.request(name, async (lease) => lease && work(lease));
           this.turns += 1;
         } catch (error) {
-          const cause = ('cause' in (error as Error) && (error as Error).name === 'AbortError' ? (error as Error).cause : error) as HoldfastError;
+          const cause = (
+            'cause' in (error as Error) && (error as Error).name === 'AbortError' ? (error as Error).cause : error
+          ) as HoldfastError;
           // A test that failed does not stop it.
           if (cause.code === 'CLOSED') return;
           if (!trouble.has(cause.code)) throw error;

@@ -10,6 +10,7 @@ import type { Lease } from './leases.js';
 import { txn } from './methods.js';
 import { confirm } from './renewing.js';
 import { type Seat, strangersLease } from './seats.js';
+import { startOver } from './starting-over.js';
 import type { Store } from './store.js';
 import { fencesIn, fencesOf, holdText, lockRecord, placeText } from './values.js';
 import { aheadOf, conflicts, type Place, type View, viewOf, viewOps } from './view.js';
@@ -137,9 +138,9 @@ export class Acquiring {
         );
         lease.decided(header, sentAt);
         placeLease?.decided(header, sentAt);
-        const back = store.epoch.wentBack(header, highest);
-        if (back) {
-          await this.#startOver(epoch);
+        if (store.epoch.wentBack(header, highest)) {
+          const { mode } = this.#ask;
+          await startOver(store, this.#seat, [this.#keys.hold(mode, this.#id), this.#keys.place(mode, this.#id)], epoch, leftMs);
           continue;
         }
         if (succeeded) return await this.#granted(epoch, header?.revision ?? 0, lease);
@@ -276,17 +277,6 @@ export class Acquiring {
   #forgetLeases(): void {
     this.#seat.lease = undefined;
     this.#seat.placeLease = undefined;
-  }
-
-  /** The store is not what it was: what was just written there counts from an epoch that is too low. */
-  async #startOver(epoch: EpochKey): Promise<void> {
-    const { mode } = this.#ask;
-    const leftMs = this.#leftMs();
-    const keys = [this.#keys.hold(mode, this.#id), this.#keys.place(mode, this.#id)];
-    await this.#store.rpc.call(txn, { compare: [], success: keys.map((key) => ({ delete: { key } })), failure: [] }, leftMs);
-    this.#seat.place = undefined;
-    this.#forgetLeases();
-    await this.#store.epoch.renew(epoch, leftMs);
   }
 
   #leftMs(): number {

@@ -124,6 +124,12 @@ export class Leases {
     this.#shared.delete(ttlMs);
   }
 
+  /** They are another store's. */
+  forgetAll(): void {
+    this.#idle.clear();
+    this.#shared.clear();
+  }
+
   /** Leases that nobody uses need not wait for their end. */
   async close(): Promise<void> {
     for (const idle of this.#idle.values()) for (const lease of idle.splice(0)) this.revoke(lease);

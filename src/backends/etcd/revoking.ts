@@ -9,6 +9,7 @@ import type { NameKeys } from './keys.js';
 import { txn } from './methods.js';
 import { confirm, opsMax } from './renewing.js';
 import { type Seat, strangersLease } from './seats.js';
+import { startOver } from './starting-over.js';
 import type { Store } from './store.js';
 import { fencesIn, fencesOf, holdText, lockRecord } from './values.js';
 import { type View, viewOf, viewOps } from './view.js';
@@ -85,9 +86,14 @@ export class Revoking {
         ...(heir === undefined ? [] : [isAbsent(this.#keys.mark(this.#heirId)), isAbsent(own ?? '')]),
         ...(inherit === undefined ? [] : [this.#store.epoch.isStill(inherit.epoch)]),
       ];
+      const { highest } = this.#store.epoch;
       const { succeeded, responses, header } = await this.#store.rpc.call(txn, { compare, success, failure: [] }, this.#leftMs());
       if (!succeeded) {
         this.#store.epoch.forget();
+        return undefined;
+      }
+      if (inherit !== undefined && this.#seat !== undefined && this.#store.epoch.wentBack(header, highest)) {
+        await startOver(this.#store, this.#seat, [own ?? ''], inherit.epoch, this.#leftMs());
         return undefined;
       }
       for (const answer of responses) this.#note(answer.delete?.previous ?? []);

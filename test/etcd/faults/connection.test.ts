@@ -62,7 +62,9 @@ describe.skipIf(etcdIsMissing)('a connection', () => {
     proxy.silence();
     const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs, unavailableMs });
     const beganMs = performance.now();
-    expect(await thrownBy(locks.acquire('job'))).toMatchObject({ code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/) });
+    expect(await thrownBy(locks.acquire('job'))).toMatchObject({
+      code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/),
+    });
     expect(performance.now() - beganMs).toBeLessThan(enoughMs);
   });
 

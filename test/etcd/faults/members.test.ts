@@ -56,7 +56,9 @@ describe.skipIf(etcdIsMissing)('three members', () => {
     const lost = lossOf(locks);
     const beganMs = performance.now();
     leader.signal('SIGSTOP');
-    const next = await scene.holder({ ttlMs, endpoints: others.map(({ address }) => address) }).acquire('job', { waitMs: 20_000 });
+    const next = await scene
+      .holder({ ttlMs, endpoints: others.map(({ address }) => address) })
+      .acquire('job', { waitMs: 20_000 });
     const { loss, afterMs } = await lost;
     expect(loss).toBe('expired');
     expect(afterMs).toBeLessThan(ttlMs + 200);
@@ -90,7 +92,9 @@ describe.skipIf(etcdIsMissing)('three members', () => {
     const lost = lossOf(locks);
     await Promise.all([two?.kill(), three?.kill()]);
     const beganMs = performance.now();
-    expect(await thrownBy(locks.acquire('other'))).toMatchObject({ code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/) });
+    expect(await thrownBy(locks.acquire('other'))).toMatchObject({
+      code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/),
+    });
     expect(performance.now() - beganMs).toBeLessThan(1_000 + ttlMs / 2 + 1_500);
     const { loss, afterMs } = await lost;
     expect(loss).toBe('expired');
