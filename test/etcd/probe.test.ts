@@ -79,7 +79,7 @@ describe('what the probe makes of what members say', () => {
   const seen = (over: object) => [
     { endpoint: { address: 'a:1', client: undefined as never }, status: { ...none, leader: '1', ...over } },
   ];
-  const member = (name: string) => ({ id: name, name, peerUrls: [], clientUrls: [`http://${name}:2379`], isLearner: false });
+  const member = (name: string) => ({ id: name, name, peerUrls: [], clientUrls: [`${name}:2379`], isLearner: false });
   const three = ['a', 'b', 'c'].map(member);
 
   it('releases with known defects', () => {
@@ -101,7 +101,7 @@ describe('what the probe makes of what members say', () => {
     expect(whats({ isLearner: true })).toEqual(['a:1 is a learner']);
     expect(whats({ raftIndex: 10_000 })).toEqual(['a:1 is 10000 entries behind']);
     expect(whats({}, three.slice(1))).toEqual(['the cluster has 2 members that vote']);
-    expect(membership(seen({}), three)).toMatchObject([{ fix: 'give all of them: http://a:2379, http://b:2379, http://c:2379' }]);
+    expect(membership(seen({}), three)).toMatchObject([{ fix: 'give all of them: a:2379, b:2379, c:2379' }]);
   });
 
   it('sizes', () => {

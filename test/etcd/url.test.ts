@@ -16,7 +16,7 @@ const good: readonly (readonly [string, object])[] = [
 
 const bad: readonly (readonly [string, RegExp])[] = [
   ['etcd:a', /write it like/],
-  ['http://a:2379', /write it like/],
+  ['http://localhost:2379', /write it like/],
   ['etcd://a:0', /"name:port"/],
   ['etcd://a:99999', /"name:port"/],
   ['etcd://secret@a', /a name and a password/],
@@ -53,7 +53,7 @@ describe('options', () => {
     ['no endpoints', { grpc, endpoints: [] }, /list of 1 to/],
     ['a text for a list', { grpc, endpoints: 'a:2379' }, /list of 1 to/],
     ['no port', { grpc, endpoints: ['a'] }, /"host:port"/],
-    ['mixed', { grpc, endpoints: ['https://a:1', 'b:2'] }, /the same way/],
+    ['mixed', { grpc, endpoints: ['https://localhost:1', 'b:2'] }, /the same way/],
     ['no password', { grpc, endpoints, user: { name: 'x' } }, /name, password/],
     ['an empty prefix', { grpc, endpoints, prefix: '' }, /key prefix/],
     ['a prefix with a NUL', { grpc, endpoints, prefix: 'a\0' }, /key prefix/],

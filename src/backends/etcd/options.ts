@@ -6,7 +6,7 @@ import type { GrpcModule } from './grpc.js';
 export interface EtcdOptions {
   /** The module `@grpc/grpc-js`: `import * as grpc from '@grpc/grpc-js'`. */
   readonly grpc: GrpcModule;
-  /** Members of one cluster: `host:port`, or `http://host:port`, `https://host:port`. One is used until it fails, then the next. */
+  /** Members of one cluster: `host:port`, or `http://localhost:2379`, `https://localhost:2379`. One is used until it fails, then the next. */
   readonly endpoints: readonly string[];
   /** `grpc.credentials.createSsl(…)`. Default: without TLS, or for `https:` with the system's certificates. */
   readonly credentials?: object;
@@ -65,7 +65,7 @@ function parseEndpoints(endpoints: unknown): { readonly addresses: Settings['end
   const found = endpoints.map((endpoint: unknown) => {
     const match = /^(?:(https?):\/\/)?((?:\[[0-9a-f:.]+\]|[^\s:/[\]@]+):\d{1,5})\/?$/i.exec(String(endpoint));
     if (match === null) {
-      throw new InvalidArgumentError(`an endpoint is "host:port" or "https://host:port", not ${JSON.stringify(endpoint)}`);
+      throw new InvalidArgumentError(`an endpoint is "host:port" or "https://localhost:2379", not ${JSON.stringify(endpoint)}`);
     }
     return { tls: match[1]?.toLowerCase() === 'https', address: match[2] ?? '' };
   });
