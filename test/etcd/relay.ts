@@ -31,6 +31,8 @@ const raw = (bytes: Buffer) => bytes;
 export class Relay {
   conduct: KeepAliveConduct = 'honest';
   address = '';
+  /** The next transaction about this is held up on its way until the promise resolves; `met` is told. */
+  holdUp: { readonly text: string; readonly until: Promise<void>; readonly met: () => void; used: boolean } | undefined;
   /** Renewals that were asked for. */
   asked = 0;
   readonly #server = new grpc.Server();
@@ -70,7 +72,13 @@ export class Relay {
       const path = `/etcdserverpb.${method}`;
       const definition = { [method]: { path, requestStream: false, responseStream: false, ...common } };
       this.#server.addService(definition, {
-        [method]: (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
+        [method]: async (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
+          const held = this.holdUp;
+          if (held !== undefined && !held.used && method === 'KV/Txn' && call.request.includes(held.text)) {
+            held.used = true;
+            held.met();
+            await held.until;
+          }
           this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) =>
             answer(error, value),
           );

@@ -1,10 +1,10 @@
 import type { Ask, Grant, Refusal } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
 import type { Instant } from '../../core/clock.js';
-import { BackendUnavailableError } from '../../core/errors.js';
+import { OutcomeUnknownError } from '../../core/errors.js';
 import { freeFor, freeForAll, isAbsent, isSince } from './compares.js';
 import type { EpochKey } from './epoch.js';
-import { verdictOf } from './errors.js';
+import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
 import type { Lease } from './leases.js';
 import { txn } from './methods.js';
@@ -34,6 +34,8 @@ export class Acquiring {
   readonly #seat: Seat;
   readonly #askedAt: Instant;
   readonly #dueMs: number;
+  /** It was granted, or may have been: what fails after that must not be told as if nothing had been done. */
+  #mayHold = false;
 
   constructor(store: Store, ask: Ask) {
     this.#store = store;
@@ -51,9 +53,7 @@ export class Acquiring {
     try {
       return await this.#look();
     } catch (error) {
-      // What was sent may still arrive, unless the store said that it did nothing.
-      if (!(error instanceof BackendUnavailableError)) seat.uncertain = true;
-      throw error;
+      throw this.#mayHold ? unsettled(error) : error;
     } finally {
       seat.users -= 1;
       if (seat.users === 0 && !seat.held && seat.place === undefined && !seat.uncertain) this.#store.seats.over(seat);
@@ -130,11 +130,13 @@ export class Acquiring {
       this.#refresh(placeLease ?? lease);
       const sentAt = store.rpc.ports.now();
       const highest = store.epoch.highest;
+      const noted = { uncertain: false };
       try {
         const { succeeded, header, responses } = await store.rpc.call(
           txn,
           this.#request(epoch, lease, placeLease, brief),
           this.#leftMs(),
+          noted,
         );
         lease.decided(header, sentAt);
         placeLease?.decided(header, sentAt);
@@ -153,6 +155,12 @@ export class Acquiring {
       } catch (error) {
         if (verdictOf(error) !== 'lease-gone') throw error;
         this.#forgetLeases();
+      } finally {
+        // A copy may still arrive, also after another one was answered: then it must find its lease revoked.
+        if (noted.uncertain) {
+          this.#seat.uncertain = true;
+          this.#mayHold = true;
+        }
       }
     }
   }
@@ -189,6 +197,7 @@ export class Acquiring {
   async #granted(epoch: EpochKey, revision: number, lease: Lease): Promise<Grant> {
     const { seats } = this.#store;
     const { ttlMs, fences, mode } = this.#ask;
+    this.#mayHold = true;
     this.#leave();
     seats.granted(this.#seat);
     let leftMs = lease.leftMs(this.#askedAt);
@@ -196,7 +205,7 @@ export class Acquiring {
       const key = this.#keys.hold(mode, this.#id);
       const isSo = await confirm(this.#store, [{ key, lease }], this.#leftMs());
       if (isSo.get(key) === undefined)
-        throw new BackendUnavailableError('etcd let go of the lease while it was granted: ask again');
+        throw new OutcomeUnknownError('etcd did not renew the lease that it had granted: ask again');
       leftMs = lease.leftMs(this.#askedAt);
     }
     return { outcome: 'granted', fences: fencesOf(epoch.value, revision, fences), ttlMs: Math.min(ttlMs, leftMs) };
@@ -206,6 +215,7 @@ export class Acquiring {
   async #again(held: KeyValue): Promise<Grant | undefined> {
     const { key } = held;
     const { ttlMs } = this.#ask;
+    this.#mayHold = true;
     const seat = this.#seat;
     if (seat.lease?.id !== held.lease) seat.lease = strangersLease(held.lease, ttlMs);
     const { lease } = seat;

@@ -82,3 +82,9 @@ function adviceFor(said: string): string {
   if (/no leader|leader changed/.test(said)) return 'see that a majority of the members is up';
   return 'check that the members are up and reachable';
 }
+
+/** For what failed after something was done, or may have been: "nothing was granted" would be wrong. */
+export function unsettled(error: unknown): unknown {
+  if (!(error instanceof BackendUnavailableError)) return error;
+  return new OutcomeUnknownError(error.message, { cause: error.cause });
+}

@@ -27,7 +27,11 @@ export async function release(store: Store, { name, owner, mode, ttlMs }: Held):
     },
     callTimeoutMs(store.commandTimeoutMs, ttlMs),
   );
-  if (seat !== undefined) store.seats.over(seat);
+  if (seat !== undefined) {
+    // Somebody else ended it: its place may still be there, under its lease.
+    if (!succeeded) seat.uncertain = true;
+    store.seats.over(seat);
+  }
   if (succeeded) return 'released';
   return responses[0]?.range?.kvs.length === 1 ? 'not-owner' : 'absent';
 }

@@ -131,7 +131,11 @@ async function renewEntries(store: Store, entries: readonly Entry[], timeoutMs: 
     }
     const ending = endings.get(entry);
     if (ending === undefined) return { outcome: 'unknown', cause: unanswered() };
-    if (seat?.held === true) store.seats.over(seat);
+    if (seat?.held === true) {
+      // Somebody ended it: what else is under its lease is not known.
+      seat.uncertain = true;
+      store.seats.over(seat);
+    }
     return ending;
   });
 }

@@ -4,7 +4,7 @@ import { OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { isAbsent, isOlder } from './compares.js';
-import { verdictOf } from './errors.js';
+import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
 import { txn } from './methods.js';
 import { confirm, opsMax } from './renewing.js';
@@ -31,6 +31,7 @@ export class Revoking {
   readonly #seat: Seat | undefined;
   readonly #dueMs: number;
   readonly #ended: LockRecord[] = [];
+  readonly #noted = { uncertain: false };
 
   constructor(store: Store, name: LockName, by: Revoker) {
     const { heir } = by;
@@ -54,9 +55,9 @@ export class Revoking {
       }
       throw new OutcomeUnknownError(`"${this.#name.text}" changes hands too fast to be revoked: try again`);
     } catch (error) {
-      if (seat !== undefined) seat.uncertain = true;
-      throw error;
+      throw this.#noted.uncertain || seat?.held === true ? unsettled(error) : error;
     } finally {
+      if (this.#noted.uncertain && seat !== undefined) seat.uncertain = true;
       if (seat !== undefined) {
         seat.users -= 1;
         if (seat.users === 0 && !seat.held && !seat.uncertain) this.#store.seats.over(seat);
@@ -87,7 +88,12 @@ export class Revoking {
         ...(inherit === undefined ? [] : [this.#store.epoch.isStill(inherit.epoch)]),
       ];
       const { highest } = this.#store.epoch;
-      const { succeeded, responses, header } = await this.#store.rpc.call(txn, { compare, success, failure: [] }, this.#leftMs());
+      const { succeeded, responses, header } = await this.#store.rpc.call(
+        txn,
+        { compare, success, failure: [] },
+        this.#leftMs(),
+        this.#noted,
+      );
       if (!succeeded) {
         this.#store.epoch.forget();
         return undefined;
@@ -140,10 +146,13 @@ export class Revoking {
     if (heir === undefined || seat === undefined) return undefined;
     if (seat.lease?.id !== kv.lease) seat.lease = strangersLease(kv.lease, heir.ttlMs);
     const { lease } = seat;
+    seat.held = true;
     const askedAt = this.#store.rpc.ports.now();
     const isSo = await confirm(this.#store, [{ key: kv.key, lease }], this.#leftMs());
-    if (isSo.get(kv.key) === undefined) return undefined;
-    seat.held = true;
+    if (isSo.get(kv.key) === undefined) {
+      seat.held = false;
+      return undefined;
+    }
     const grant: Grant = { outcome: 'granted', fences: fencesIn(kv), ttlMs: Math.min(heir.ttlMs, lease.leftMs(askedAt)) };
     return { ended: this.#ended, grant };
   }

@@ -19,14 +19,24 @@ interface Hold {
   readonly metadata: Metadata;
 }
 
-type Place = Omit<Hold, 'epoch' | 'fences'>;
+/** JSON of nodes: an instance sends the same one with every ask. */
+const nodeTexts = new WeakMap<NodeIdentity, string>();
 
-export function placeText({ ttlMs, node, metadata }: Ask): string {
-  return JSON.stringify({ holdfast: 1, ttlMs, sinceMs: Date.now(), node, metadata } satisfies Place);
+export function placeText(ask: Ask): string {
+  return `{"holdfast":1,${restOf(ask)}`;
 }
 
-export function holdText({ ttlMs, node, metadata, fences }: Ask, epoch: number): string {
-  return JSON.stringify({ holdfast: 1, epoch, fences, ttlMs, sinceMs: Date.now(), node, metadata } satisfies Hold);
+export function holdText(ask: Ask, epoch: number): string {
+  return `{"holdfast":1,"epoch":${epoch},"fences":${ask.fences},${restOf(ask)}`;
+}
+
+function restOf({ ttlMs, node, metadata }: Ask): string {
+  let nodeText = nodeTexts.get(node);
+  if (nodeText === undefined) {
+    nodeText = JSON.stringify(node);
+    nodeTexts.set(node, nodeText);
+  }
+  return `"ttlMs":${ttlMs},"sinceMs":${Date.now()},"node":${nodeText},"metadata":${JSON.stringify(metadata)}}`;
 }
 
 /** Fences of one grant: what a revision is multiplied with. */

@@ -69,6 +69,30 @@ describe.skipIf(etcdIsMissing)('streams', () => {
     await next.release();
   });
 
+  it('an ask that is held up, sent again elsewhere, granted and released: when it arrives after all, it leaves nothing', async () => {
+    const [one, two] = [await relayed(), await relayed()];
+    const locks = scene.holder({ ttlMs: 60_000, endpoints: [one.address, two.address] });
+    await (await locks.acquire('warm-up')).release();
+    let arrive = () => {};
+    const until = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const met = new Promise<void>((resolve) => {
+      const holdUp = { text: '/job/held/exclusive/', until, met: resolve, used: false };
+      one.holdUp = holdUp;
+      two.holdUp = holdUp;
+    });
+    const lease = await locks.acquire('job');
+    await met;
+    expect(await lease.release()).toBe('released');
+    // The next hold is under another lease than the late copy, which is not kept alive with it.
+    const other = await locks.acquire('other');
+    arrive();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect((await scene.cluster.keys()).filter((key) => key.includes('/job/'))).toEqual([]);
+    await other.release();
+  });
+
   it('a waiter hears of a release at once', async () => {
     const holder = await scene.holder().acquire('job');
     const other = scene.holder();
