@@ -70,28 +70,31 @@ export class Relay {
     const common = { requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
     for (const method of unary) {
       const path = `/etcdserverpb.${method}`;
-      const definition = { [method]: { path, requestStream: false, responseStream: false, ...common } };
-      this.#server.addService(definition, {
-        [method]: async (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
-          const held = this.holdUp;
-          if (held !== undefined && !held.used && method === 'KV/Txn' && call.request.includes(held.text)) {
-            held.used = true;
-            held.met();
-            await held.until;
-          }
-          this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) =>
-            answer(error, value),
-          );
+      this.#server.addService(
+        { call: { path, requestStream: false, responseStream: false, ...common } },
+        {
+          call: (call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) =>
+            void this.#unary(path, call, answer),
         },
-      });
+      );
     }
     for (const method of streams) {
       const path = `/etcdserverpb.${method}`;
-      const definition = { [method]: { path, requestStream: true, responseStream: true, ...common } };
-      this.#server.addService(definition, {
-        [method]: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => this.#stream(path, call),
-      });
+      this.#server.addService(
+        { call: { path, requestStream: true, responseStream: true, ...common } },
+        { call: (call: grpc.ServerDuplexStream<Buffer, Buffer>) => this.#stream(path, call) },
+      );
     }
+  }
+
+  async #unary(path: string, call: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>): Promise<void> {
+    const held = this.holdUp;
+    if (held !== undefined && !held.used && path.endsWith('Txn') && call.request.includes(held.text)) {
+      held.used = true;
+      held.met();
+      await held.until;
+    }
+    this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) => answer(error, value));
   }
 
   #stream(path: string, call: grpc.ServerDuplexStream<Buffer, Buffer>): void {
