@@ -4,6 +4,7 @@ const clients = {
   'src/backends/sqlite': ['libsql'],
   'src/backends/redis': ['ioredis', 'redis'],
   'src/backends/postgres': ['pg', 'postgres'],
+  'src/backends/etcd': ['@grpc/grpc-js'],
 };
 
 /** Each npm package belongs to one folder. */
@@ -117,7 +118,7 @@ module.exports = {
       // The tests need the optional peers installed.
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres)/',
+        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js)/',
       },
     },
     ...clientRules,

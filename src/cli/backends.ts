@@ -47,6 +47,14 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'postgresql://user:password@db.example.com:5432/app?schema=holdfast',
     open: openPostgres,
   },
+  etcd: {
+    example: 'etcd://etcd-a:2379,etcd-b:2379,etcd-c:2379',
+    open: openEtcd,
+  },
+  'etcd+tls': {
+    example: 'etcd+tls://user:password@etcd-a:2379,etcd-b:2379?cacert=ca.pem',
+    open: openEtcd,
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {
@@ -59,6 +67,10 @@ async function openRedlock(url: string): Promise<Backend> {
 
 async function openPostgres(url: string): Promise<Backend> {
   return (await import('../backends/postgres/index.js')).postgresFromUrl(url);
+}
+
+async function openEtcd(url: string): Promise<Backend> {
+  return (await import('../backends/etcd/index.js')).etcdFromUrl(url);
 }
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */

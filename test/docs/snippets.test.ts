@@ -52,19 +52,9 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 beforeAll(() => {
-  mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
+  for (const scope of ['@types', '@grpc']) mkdirSync(path.join(folder, 'node_modules', scope), { recursive: true });
   symlinkSync(root, path.join(folder, 'node_modules/holdfast'), 'dir');
-  for (const name of [
-    '@types/node',
-    'undici-types',
-    'ioredis',
-    'redis',
-    'pg',
-    '@types/pg',
-    'pg-types',
-    'pg-protocol',
-    'postgres',
-  ]) {
+  for (const name of ['@types/node', 'undici-types', 'ioredis', 'redis', 'pg', '@types/pg', 'pg-types', 'pg-protocol', 'postgres', '@grpc/grpc-js']) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));

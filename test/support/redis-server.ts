@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const redisProgram = process.env['HOLDFAST_REDIS_SERVER'] ?? 'redis-server';
 
 /** A missing server is a loud skip on a developer's machine, and a failure in CI. */
-export function isMissing(program: string, fix: string): boolean {
-  if (spawnSync(program, ['--version']).status === 0) return false;
+export function isMissing(program: string, fix: string, flag = '--version'): boolean {
+  if (spawnSync(program, [flag]).status === 0) return false;
   if (process.env['CI'] === 'true') throw new Error(`${program} is not installed: ${fix}`);
   console.warn(`SKIPPED: ${program} is not installed (${fix})`);
   return true;

@@ -1,0 +1,177 @@
+import type { Grant, LockRecord, Revocation, Revoker } from '../../core/backend.js';
+import { callTimeoutMs } from '../../core/calls.js';
+import { OutcomeUnknownError } from '../../core/errors.js';
+import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
+import { isAbsent, isOlder } from './compares.js';
+import { unsettled, verdictOf } from './errors.js';
+import type { NameKeys } from './keys.js';
+import { txn } from './methods.js';
+import { confirm, opsMax } from './renewing.js';
+import { type Seat, strangersLease } from './seats.js';
+import { startOver } from './starting-over.js';
+import type { Store } from './store.js';
+import { fencesIn, fencesOf, holdText, lockRecord } from './values.js';
+import { type View, viewOf, viewOps } from './view.js';
+import type { KeyValue, Op } from './wire/messages.js';
+
+/** So many holders are ended by one transaction: each has a hold, a place and a mark. More are readers, and take several. */
+const endedAtOnce = Math.floor(opsMax / 3) - 2;
+
+/** Thieves may disturb each other; each time at least one of them is through. */
+const triesMax = 100;
+
+/** One revocation: what holds is read, and ended if nobody has come meanwhile. */
+export class Revoking {
+  readonly #store: Store;
+  readonly #name: LockName;
+  readonly #by: Revoker;
+  readonly #keys: NameKeys;
+  readonly #heirId: string;
+  readonly #seat: Seat | undefined;
+  readonly #dueMs: number;
+  readonly #ended: LockRecord[] = [];
+  readonly #noted = { uncertain: false };
+
+  constructor(store: Store, name: LockName, by: Revoker) {
+    const { heir } = by;
+    this.#store = store;
+    this.#name = name;
+    this.#by = by;
+    this.#keys = store.keys.of(name);
+    this.#seat = heir === undefined ? undefined : store.seats.of(heir.owner, heir.ttlMs);
+    this.#heirId = this.#seat?.id ?? '-';
+    const timeoutMs = heir === undefined ? store.commandTimeoutMs : callTimeoutMs(store.commandTimeoutMs, heir.ttlMs);
+    this.#dueMs = store.rpc.ports.now().monotonicMs + timeoutMs;
+  }
+
+  async run(): Promise<Revocation> {
+    const seat = this.#seat;
+    if (seat !== undefined) seat.users += 1;
+    try {
+      for (let tries = 1; tries <= triesMax; tries++) {
+        const done = await this.#try(await this.#read());
+        if (done !== undefined) return done;
+      }
+      throw new OutcomeUnknownError(`"${this.#name.text}" changes hands too fast to be revoked: try again`);
+    } catch (error) {
+      throw this.#noted.uncertain || seat?.held === true ? unsettled(error) : error;
+    } finally {
+      if (this.#noted.uncertain && seat !== undefined) seat.uncertain = true;
+      if (seat !== undefined) {
+        seat.users -= 1;
+        if (seat.users === 0 && !seat.held && !seat.uncertain) this.#store.seats.over(seat);
+      }
+    }
+  }
+
+  /** Undefined if it must be looked again. */
+  async #try(view: View): Promise<Revocation | undefined> {
+    const { heir } = this.#by;
+    if (heir !== undefined && view.isEnded) return { ended: [] };
+    const own = heir === undefined ? undefined : this.#keys.hold(heir.mode, this.#heirId);
+    const already = view.holders.find(({ key }) => key === own);
+    if (already !== undefined) return this.#again(already);
+    const batch = view.holders.slice(0, endedAtOnce);
+    const isLast = batch.length === view.holders.length;
+    if (batch.length === 0 && heir === undefined) return { ended: this.#ended };
+    const revision = view.header?.revision ?? 0;
+    const askedAt = this.#store.rpc.ports.now();
+    try {
+      const inherit = heir !== undefined && isLast ? await this.#inherit() : undefined;
+      const marks = await this.#store.leases.shared(limits.tombstoneMs, this.#leftMs());
+      const success = [...batch.flatMap((kv) => this.#end(kv, marks.id)), ...(inherit?.ops ?? [])];
+      const compare = [
+        // Whoever came since would be robbed unseen.
+        isOlder(this.#keys.held, revision),
+        ...(heir === undefined ? [] : [isAbsent(this.#keys.mark(this.#heirId)), isAbsent(own ?? '')]),
+        ...(inherit === undefined ? [] : [this.#store.epoch.isStill(inherit.epoch)]),
+      ];
+      const { highest } = this.#store.epoch;
+      const { succeeded, responses, header } = await this.#store.rpc.call(
+        txn,
+        { compare, success, failure: [] },
+        this.#leftMs(),
+        this.#noted,
+      );
+      if (!succeeded) {
+        this.#store.epoch.forget();
+        return undefined;
+      }
+      if (inherit !== undefined && this.#seat !== undefined && this.#store.epoch.wentBack(header, highest)) {
+        await startOver(this.#store, this.#seat, [own ?? ''], inherit.epoch, this.#leftMs());
+        return undefined;
+      }
+      for (const answer of responses) this.#note(answer.delete?.previous ?? []);
+      if (!isLast) return undefined;
+      if (inherit === undefined || heir === undefined || this.#seat === undefined) return { ended: this.#ended };
+      this.#store.seats.granted(this.#seat);
+      const fences = fencesOf(inherit.epoch.value, header?.revision ?? 0, heir.fences);
+      const grant: Grant = { outcome: 'granted', fences, ttlMs: Math.min(heir.ttlMs, inherit.lease.leftMs(askedAt)) };
+      return { ended: this.#ended, grant };
+    } catch (error) {
+      if (verdictOf(error) !== 'lease-gone') throw error;
+      this.#store.leases.forgetShared(limits.tombstoneMs);
+      if (this.#seat !== undefined) this.#seat.lease = undefined;
+      return undefined;
+    }
+  }
+
+  #end({ key }: KeyValue, lease: number): readonly Op[] {
+    const parts = this.#store.keys.parse(key);
+    if (parts === undefined) return [{ delete: { key, previous: true } }];
+    const { kind, reason } = this.#by;
+    return [
+      { delete: { key, previous: true } },
+      { delete: { key: this.#keys.place(parts.mode, parts.id) } },
+      { put: { key: this.#keys.mark(parts.id), value: JSON.stringify({ kind, reason }), lease } },
+    ];
+  }
+
+  async #inherit() {
+    const { heir } = this.#by;
+    if (heir === undefined || this.#seat === undefined) return undefined;
+    const { seats, epoch: epochs } = this.#store;
+    const epoch = await epochs.current(this.#leftMs());
+    const lease = await seats.lease(this.#seat, this.#leftMs());
+    const key = this.#keys.hold(heir.mode, this.#heirId);
+    const ops: readonly Op[] = [{ put: { key, value: holdText(heir, epoch.value), lease: lease.id } }];
+    return { ops, lease, epoch };
+  }
+
+  /** Told the same again: the heir is not robbed by its own second try. */
+  async #again(kv: KeyValue): Promise<Revocation | undefined> {
+    const { heir } = this.#by;
+    const seat = this.#seat;
+    if (heir === undefined || seat === undefined) return undefined;
+    if (seat.lease?.id !== kv.lease) seat.lease = strangersLease(kv.lease, heir.ttlMs);
+    const { lease } = seat;
+    seat.held = true;
+    const askedAt = this.#store.rpc.ports.now();
+    const isSo = await confirm(this.#store, [{ key: kv.key, lease }], this.#leftMs());
+    if (isSo.get(kv.key) === undefined) {
+      seat.held = false;
+      return undefined;
+    }
+    const grant: Grant = { outcome: 'granted', fences: fencesIn(kv), ttlMs: Math.min(heir.ttlMs, lease.leftMs(askedAt)) };
+    return { ended: this.#ended, grant };
+  }
+
+  #note(previous: readonly KeyValue[]): void {
+    for (const kv of previous) {
+      const parts = this.#store.keys.parse(kv.key);
+      if (parts?.kind === 'held') this.#ended.push(lockRecord(kv, parts));
+    }
+  }
+
+  async #read(): Promise<View> {
+    const { rpc, epoch, keys } = this.#store;
+    const request = { compare: [], success: viewOps(epoch, this.#keys, this.#heirId), failure: [] };
+    const { responses, header } = await rpc.call(txn, request, this.#leftMs());
+    return viewOf(responses, header, keys);
+  }
+
+  #leftMs(): number {
+    return Math.max(1, this.#dueMs - this.#store.rpc.ports.now().monotonicMs);
+  }
+}

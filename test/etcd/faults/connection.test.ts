@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { etcdIsMissing } from '../../support/etcd-server.js';
+import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+
+const ttlMs = 1_500;
+const unavailableMs = 600;
+/** A call may take half of the TTL, and begins before the time for trying is over. Room for a busy machine. */
+const enoughMs = unavailableMs + ttlMs / 2 + 1_500;
+
+/** In every transaction about a hold. */
+const ofHold = '/held/exclusive/';
+
+describe.skipIf(etcdIsMissing)('a connection', () => {
+  const scene = new Scene();
+
+  it('that is half-open lets nothing hang, and is forgotten when the member can be reached again', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs, unavailableMs });
+    const lease = await locks.acquire('job');
+    const { fence } = lease;
+    await scene.work(lease);
+    const lost = lossOf(locks);
+    proxy.silence();
+    const beganMs = performance.now();
+    const asked = thrownBy(locks.acquire('other'));
+    expect(await thrownBy(locks.query())).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    const { loss, afterMs } = await lost;
+    expect(loss).toBe('expired');
+    expect(afterMs).toBeLessThan(ttlMs + 300);
+    expect(await asked).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(performance.now() - beganMs).toBeLessThan(enoughMs + 2_000);
+    expect(await lease.release()).toBe('unknown');
+    // Others need not wait for longer than the TTL.
+    const next = await scene.holder().acquire('job', { waitMs: ttlMs + graceMs });
+    expect(await scene.work(next)).toBe(true);
+    expect(scene.lateWrite(lease, fence)).toBe(false);
+    await next.release();
+    proxy.speak();
+    await until(
+      () =>
+        locks.acquire('job').then(
+          async (again) => (await again.release()) === 'released',
+          () => false,
+        ),
+      'the same instance goes on',
+      15_000,
+    );
+  });
+
+  it('that is half-open does not keep an instance from closing', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs, unavailableMs });
+    await locks.acquire('job');
+    proxy.silence();
+    const beganMs = performance.now();
+    await locks.close();
+    expect(performance.now() - beganMs).toBeLessThan(enoughMs + 1_000);
+  });
+
+  it('that is silent from the beginning: it is said within the deadline', async () => {
+    const proxy = await scene.proxy();
+    proxy.silence();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs, unavailableMs });
+    const beganMs = performance.now();
+    expect(await thrownBy(locks.acquire('job'))).toMatchObject({
+      code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/),
+    });
+    expect(performance.now() - beganMs).toBeLessThan(enoughMs);
+  });
+
+  it('that is refused: nothing was done, and that is said', async () => {
+    const locks = scene.holder({ endpoints: ['127.0.0.1:9'], ttlMs, unavailableMs });
+    expect(await thrownBy(locks.acquire('job'))).toMatchObject({ code: 'BACKEND_UNAVAILABLE', permanent: false });
+  });
+
+  it('that loses the reply to an ask: the same owner asks again, and is told the same grant', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`] });
+    await (await locks.acquire('warm-up')).release();
+    const lost = proxy.once(`/job${ofHold}`, 'lose-reply');
+    const lease = await locks.acquire('job');
+    await lost;
+    expect(await scene.cluster.keys()).toHaveLength(1);
+    const [shown] = (await locks.query()).held;
+    expect(shown).toMatchObject({ name: 'job' });
+    expect(await scene.work(lease)).toBe(true);
+    expect(await lease.release()).toBe('released');
+  });
+
+  it('that swallows the reply to an ask which is then given up: nothing is left', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 1_000, unavailableMs: 100 });
+    await (await locks.acquire('warm-up')).release();
+    const lost = proxy.once(`/job${ofHold}`, 'swallow-replies');
+    const refused = thrownBy(locks.acquire('job'));
+    await lost;
+    await until(async () => (await scene.cluster.keys()).length === 1, 'it was granted');
+    expect(await refused).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await until(async () => (await scene.cluster.keys()).length === 0, 'it is withdrawn', 900);
+  });
+
+  it('that loses the reply to a release: it is settled by asking again', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`] });
+    const lease = await locks.acquire('job');
+    const lost = proxy.once(`/job${ofHold}`, 'lose-reply');
+    expect(await lease.release()).toBe('absent');
+    await lost;
+    expect(await scene.cluster.keys()).toEqual([]);
+  });
+
+  it('that loses the reply to a renewal: the lease goes on', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 2_000 });
+    const lease = await locks.acquire('job');
+    const renewals = renewalsOf(locks);
+    await proxy.once(`/job${ofHold}`, 'lose-reply');
+    const before = renewals();
+    await until(() => renewals() > before + 1, 'renewals');
+    expect(await lease.release()).toBe('released');
+  });
+
+  it('that is cut in the middle of an ask, a renewal and a release: they are sent again', async () => {
+    const proxy = await scene.proxy();
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 2_000 });
+    await (await locks.acquire('warm-up')).release();
+    let cut = proxy.once(`/job${ofHold}`, 'cut');
+    const lease = await locks.acquire('job');
+    await cut;
+    const renewals = renewalsOf(locks);
+    await proxy.once(`/job${ofHold}`, 'cut');
+    const before = renewals();
+    await until(() => renewals() > before + 1, 'renewals');
+    cut = proxy.once(`/job${ofHold}`, 'cut');
+    expect(await lease.release()).toMatch(/released|absent/);
+    await cut;
+  });
+
+  it('that is reset again and again under a crowd: nobody loses a lease, and waiters go on', async () => {
+    const proxy = await scene.proxy();
+    const endpoints = [`127.0.0.1:${proxy.port}`];
+    const holders = [scene.holder({ endpoints }), scene.holder({ endpoints }), scene.holder()];
+    const crowd = scene.crowd(holders);
+    for (let i = 0; i < 8; i++) {
+      await crowd.more(5);
+      proxy.reset();
+    }
+    await crowd.more(5);
+    await crowd.stop();
+    expect(crowd.failures).toEqual([]);
+    expect(scene.sink.refused).toBe(0);
+  });
+});
