@@ -1,0 +1,164 @@
+import { Calls } from '../../core/calls.js';
+import { type Ports, systemPorts } from '../../core/clock.js';
+import { BackendUnavailableError, ClosedError } from '../../core/errors.js';
+import type { CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
+import { fault, isNamed, missingTable, wasResent } from './errors.js';
+import { type Change, namesIn } from './expressions.js';
+import type { Settings } from './options.js';
+import { Setup } from './setup.js';
+
+/** An update that was done, or whose condition did not hold. */
+export type Updated =
+  | { readonly done: true }
+  | {
+      readonly done: false;
+      /** What stood there instead. */
+      readonly item: Item | undefined;
+      /** An earlier copy of the same request, sent by the SDK, may have been done. */
+      readonly resent: boolean;
+    };
+
+/** The table that all leases of a backend are in: calls with a deadline, whatever the client library does. */
+export class Table {
+  readonly ports: Ports = systemPorts();
+  readonly #driver: Driver;
+  readonly #settings: Settings;
+  readonly #calls = new Calls(this.ports);
+  readonly #setup: Setup;
+  #closed = false;
+
+  constructor(driver: Driver, settings: Settings) {
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#setup = new Setup(driver.methods, settings.table);
+  }
+
+  get name(): string {
+    return this.#settings.table;
+  }
+
+  /** This machine's wall clock, corrected by what the SDK has learned of the service's. */
+  wallMs(): number {
+    return Math.round(this.ports.now().wallMs + this.#driver.clockOffsetMs());
+  }
+
+  /** Several calls under one deadline. */
+  trip(timeoutMs: number): Trip {
+    return new Trip(this, this.ports.now().monotonicMs + timeoutMs);
+  }
+
+  /**
+   * @param writes whether it may change something, so that no answer leaves a doubt
+   * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, NotSupportedError, LimitExceededError
+   */
+  async call<T>(
+    doing: string,
+    timeoutMs: number,
+    writes: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    this.assertOpen();
+    try {
+      return await this.#send(doing, timeoutMs, send);
+    } catch (error) {
+      if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
+      if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
+      if (!this.#settings.create || this.#closed) throw missingTable(this.name, error);
+      this.#setup.start();
+      throw new BackendUnavailableError(`DynamoDB: the table "${this.name}" is being made: ask again in some seconds`, {
+        cause: this.#setup.failure ?? error,
+        permanent: this.#setup.failure !== undefined,
+      });
+    }
+  }
+
+  #send<T>(
+    doing: string,
+    timeoutMs: number,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const aborting = new AbortController();
+    const { methods } = this.#driver;
+    return new Promise((resolve, reject) => {
+      this.#calls.within(
+        timeoutMs,
+        this.ports.now(),
+        `DynamoDB: ${doing}`,
+        () => send(methods, { abortSignal: aborting.signal }),
+        resolve,
+        (error) => {
+          // Else the SDK would go on trying.
+          aborting.abort();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** @throws ClosedError */
+  assertOpen(): void {
+    if (this.#closed) throw new ClosedError('this DynamoDB backend is closed: make a new one');
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#setup.close();
+    this.#driver.close();
+  }
+}
+
+/** Several calls of one operation, which share its deadline. */
+export class Trip {
+  readonly table: Table;
+  readonly #dueMs: number;
+
+  constructor(table: Table, dueMs: number) {
+    this.table = table;
+    this.#dueMs = dueMs;
+  }
+
+  get leftMs(): number {
+    return this.#dueMs - this.table.ports.now().monotonicMs;
+  }
+
+  async update(doing: string, key: string, { update, when, values }: Change): Promise<Updated> {
+    const input = {
+      TableName: this.table.name,
+      Key: { name: { S: key } },
+      UpdateExpression: update,
+      ConditionExpression: when,
+      ExpressionAttributeNames: namesIn(update, when),
+      ExpressionAttributeValues: values,
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    } as const;
+    try {
+      await this.#call(doing, true, (methods, options) => methods.updateItem(input, options));
+      return { done: true };
+    } catch (error) {
+      if (!isNamed(error, 'ConditionalCheckFailedException')) throw error;
+      const { Item: found } = error as { Item?: Item };
+      // Not there, or kept back: some stand-ins for DynamoDB do not know the parameter.
+      return { done: false, item: found ?? (await this.get(key)), resent: wasResent(error) };
+    }
+  }
+
+  async get(key: string): Promise<Item | undefined> {
+    const input = { TableName: this.table.name, Key: { name: { S: key } }, ConsistentRead: true };
+    const { Item: found } = await this.#call('reading', false, (methods, options) => methods.getItem(input, options));
+    return found as Item | undefined;
+  }
+
+  #call<T>(
+    doing: string,
+    writes: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const { leftMs } = this;
+    if (leftMs <= 0) {
+      const message = `DynamoDB: no time was left for ${doing}: check that the service is reachable, or use a longer TTL`;
+      return Promise.reject(new BackendUnavailableError(message));
+    }
+    return this.table.call(doing, leftMs, writes, send);
+  }
+}
