@@ -11,7 +11,7 @@ export function conforms(kind: Kind, clientOf: (server: DynamoDBServer) => Dynam
     await server.makeTable();
   });
   runConformance(
-    { describe, it, after: afterAll, concurrently: describe.concurrent },
+    { describe, it, after: afterAll },
     {
       name: `dynamodb (${kind.name})`,
       open: () => dynamodb(clientOf(server)),

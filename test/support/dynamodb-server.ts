@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
@@ -34,6 +34,33 @@ export const dynaliteInMemory: Kind = {
   name: 'dynalite',
   command: (port) => [process.execPath, dynaliteProgram, '--host', '127.0.0.1', '--port', String(port), ...atOnce],
 };
+
+const localFolder = path.join(
+  process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'),
+  'holdfast/dynamodb-local-2.5.2/lib',
+);
+
+/** Amazon's own; `node scripts/dynamodb-local.mjs` fetches it. */
+export const dynamodbLocal: Kind = {
+  name: 'DynamoDB Local',
+  command: (port) => [
+    'java',
+    `-Djava.library.path=${localFolder}`,
+    ...['-cp', `${localFolder}/*`, 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'],
+    ...['-inMemory', '-port', String(port)],
+  ],
+};
+
+/** It cannot be had everywhere, so its absence is no failure; but it is said, and by name. */
+export const dynamodbLocalIsMissing = localIsMissing();
+
+function localIsMissing(): boolean {
+  if (existsSync(localFolder) && spawnSync('java', ['-version']).status === 0) return false;
+  const said = 'NOT RUN: the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches.';
+  // At the end of the run, below everything else.
+  process.once('exit', () => writeSync(2, `\n${said}\n`));
+  return true;
+}
 
 const startMsMax = 20_000;
 

@@ -34,8 +34,8 @@ import { Table } from './table.js';
 export { type DynamoDBRecords, type DynamoDBRecordsOptions, dynamodbRecords } from './records.js';
 export type { BareClient, DynamoDBClient, DynamoDBMethods, DynamoDBOptions };
 
-/** A renewal may take some tens of milliseconds, and the third one must still be in time. */
-const ttlMsMin = 250;
+/** One write in a thousand takes a tenth of a second or more, and the third renewal must still be in time. */
+const ttlMsMin = 1_000;
 
 function traitsOf({ pollMs }: Settings): Traits {
   return {

@@ -12,6 +12,9 @@ import type { Trip } from './table.js';
 /** As many as the SDK's HTTP agent opens connections by default: more would wait in its queue, where their time runs. */
 const atOnce = 50;
 
+/** Of the time that core gives a batch: afterwards it would not hear of those that were renewed. */
+const batchTimeRatio = 0.9;
+
 /**
  * One write for each hold: `TransactWriteItems` costs twice as much, takes a hundred at most, and one hold that is gone fails
  * all others. All share the deadline of the shortest; what was not sent by then has no answer, and is sent again.
@@ -21,7 +24,8 @@ export async function renewAll(context: Context, holds: readonly Held[]): Promis
   const answers: Renewal[] = [];
   if (holds.length === 0) return answers;
   const shortestMs = Math.min(...holds.map(({ ttlMs }) => ttlMs));
-  const trip = table.trip(callTimeoutMs(settings.commandTimeoutMs, shortestMs, limits.renewTimeoutTtlRatioMax));
+  const timeoutMs = callTimeoutMs(limits.callTimeoutMsDefault, shortestMs, limits.renewTimeoutTtlRatioMax);
+  const trip = table.trip(timeoutMs * batchTimeRatio, settings.commandTimeoutMs);
   const entries = holds.entries();
   const work = async () => {
     for (const [index, held] of entries) answers[index] = await renew(context, trip, held);

@@ -54,6 +54,6 @@ export class Sightings {
   }
 
   #leftMs({ sinceMs, ttlMs }: Sighting, nowMs: number): number {
-    return Math.max(0, Math.ceil(sinceMs + ttlMs - nowMs));
+    return Math.max(0, Math.ceil(ttlMs - (nowMs - sinceMs)));
   }
 }

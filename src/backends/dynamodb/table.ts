@@ -42,9 +42,9 @@ export class Table {
     return Math.round(this.ports.now().wallMs + this.#driver.clockOffsetMs());
   }
 
-  /** Several calls under one deadline. */
-  trip(timeoutMs: number): Trip {
-    return new Trip(this, this.ports.now().monotonicMs + timeoutMs);
+  /** Several calls under one deadline, and each under one of its own. */
+  trip(timeoutMs: number, callTimeoutMs: number = timeoutMs): Trip {
+    return new Trip(this, this.ports.now().monotonicMs + timeoutMs, callTimeoutMs);
   }
 
   /**
@@ -112,14 +112,12 @@ export class Table {
 export class Trip {
   readonly table: Table;
   readonly #dueMs: number;
+  readonly #callTimeoutMs: number;
 
-  constructor(table: Table, dueMs: number) {
+  constructor(table: Table, dueMs: number, callTimeoutMs: number) {
     this.table = table;
     this.#dueMs = dueMs;
-  }
-
-  get leftMs(): number {
-    return this.#dueMs - this.table.ports.now().monotonicMs;
+    this.#callTimeoutMs = callTimeoutMs;
   }
 
   async update(doing: string, key: string, { update, when, values }: Change): Promise<Updated> {
@@ -154,7 +152,7 @@ export class Trip {
     writes: boolean,
     send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    const { leftMs } = this;
+    const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
     if (leftMs <= 0) {
       const message = `DynamoDB: no time was left for ${doing}: check that the service is reachable, or use a longer TTL`;
       return Promise.reject(new BackendUnavailableError(message));
