@@ -40,7 +40,7 @@ function decide(context: Context, ask: Ask, mark: OwnerMark, entry: Entry): Gran
     sightings.forget(entry.key);
     return grantFree(table, ask, mark, entry.fence);
   }
-  if (hold.owner === mark.hash) return confirm(ask, mark, entry);
+  if (hold.owner === mark.hash) return confirm(table, ask, mark, entry);
   const leftMs = sightings.look(entry, hold);
   if (leftMs === 0) return grantOver(table, ask, mark, entry);
   const holders = [recordOf(ask.name.text, entry, hold, leftMs, table.wallMs())];

@@ -44,7 +44,9 @@ export interface CreateTableInput extends TableInput {
 export interface TableDescription {
   readonly TableStatus?: string | undefined;
   readonly TableArn?: string | undefined;
-  readonly KeySchema?: readonly { readonly AttributeName?: string | undefined; readonly KeyType?: string | undefined }[] | undefined;
+  readonly KeySchema?:
+    | readonly { readonly AttributeName?: string | undefined; readonly KeyType?: string | undefined }[]
+    | undefined;
   readonly BillingModeSummary?: { readonly BillingMode?: string | undefined } | undefined;
   readonly ProvisionedThroughput?:
     | { readonly ReadCapacityUnits?: number | undefined; readonly WriteCapacityUnits?: number | undefined }
@@ -61,14 +63,23 @@ export interface CallOptions {
 
 /** The aggregated client: `new DynamoDB({ … })`. */
 export interface DynamoDBMethods {
-  getItem(input: TableInput & { Key: Key; ConsistentRead: boolean }, options?: CallOptions): Promise<{ Item?: object | undefined }>;
+  getItem(
+    input: TableInput & { Key: Key; ConsistentRead: boolean },
+    options?: CallOptions,
+  ): Promise<{ Item?: object | undefined }>;
   updateItem(input: UpdateInput, options?: CallOptions): Promise<{ Attributes?: object | undefined }>;
   scan(input: ScanInput, options?: CallOptions): Promise<{ Items?: object[] | undefined; LastEvaluatedKey?: object | undefined }>;
   describeTable(input: TableInput, options?: CallOptions): Promise<{ Table?: TableDescription | undefined }>;
-  describeTimeToLive(input: TableInput, options?: CallOptions): Promise<{
+  describeTimeToLive(
+    input: TableInput,
+    options?: CallOptions,
+  ): Promise<{
     TimeToLiveDescription?: { TimeToLiveStatus?: string | undefined; AttributeName?: string | undefined } | undefined;
   }>;
-  describeContinuousBackups(input: TableInput, options?: CallOptions): Promise<{
+  describeContinuousBackups(
+    input: TableInput,
+    options?: CallOptions,
+  ): Promise<{
     ContinuousBackupsDescription?:
       | { PointInTimeRecoveryDescription?: { PointInTimeRecoveryStatus?: string | undefined } | undefined }
       | undefined;

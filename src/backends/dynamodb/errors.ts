@@ -47,13 +47,30 @@ const advice: readonly Advice[] = [
     fix: 'give the client credentials that are renewed (a role, aws sso login), or new ones',
   },
   {
-    names: ['UnrecognizedClientException', 'InvalidSignatureException', 'MissingAuthenticationTokenException', 'InvalidClientTokenId'],
+    names: [
+      'UnrecognizedClientException',
+      'InvalidSignatureException',
+      'MissingAuthenticationTokenException',
+      'InvalidClientTokenId',
+    ],
     permanent: true,
     fix: 'give the client the credentials of this account and region',
   },
   { names: ['AccessDeniedException', 'AccessDenied', 'NotAuthorized'], permanent: true, fix: rights },
-  { names: ['InternalServerError', 'ServiceUnavailable', 'ServiceUnavailableException'], fix: 'see the AWS health page of the region' },
-  { names: ['KMSAccessDeniedException', 'InaccessibleEncryptionKeyException'], permanent: true, fix: 'enable the key that encrypts the table' },
+  {
+    names: ['InternalServerError', 'ServiceUnavailable', 'ServiceUnavailableException'],
+    fix: 'see the AWS health page of the region',
+  },
+  {
+    names: ['KMSAccessDeniedException', 'InaccessibleEncryptionKeyException'],
+    permanent: true,
+    fix: 'enable the key that encrypts the table',
+  },
+  {
+    names: ['UnknownOperationException', 'UnsupportedOperationException'],
+    permanent: true,
+    fix: 'this stand-in for DynamoDB does not know the operation',
+  },
   { names: ['TransactionConflictException', 'ReplicatedWriteConflictException'], fix: 'another writer was faster: ask again' },
 ];
 

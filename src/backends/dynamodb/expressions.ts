@@ -11,11 +11,11 @@ export interface Change {
 /** Every write changes the version: whoever watches sees that somebody is there. */
 const nextVersion = '#version = if_not_exists(#version, :zero) + :one';
 
-const holdAttributes = '#owner, #fence_first, #ttl_ms, #since_ms, #renewals, #node, #metadata';
+const holdAttributes = '#owner, #fence_first, #ttl_ms, #since_ms, #renewed_ms, #renewals, #node, #metadata';
 
-/** Values: :held :owner :first :last :zero :one :ttl :since :node :metadata */
+/** Values: :held :owner :first :last :zero :one :ttl :now :node :metadata */
 export const hold = {
-  set: `#lease_status = :held, #owner = :owner, #fence_first = :first, #fence = :last, #ttl_ms = :ttl, #since_ms = :since, #renewals = :zero, #node = :node, #metadata = :metadata, ${nextVersion}`,
+  set: `#lease_status = :held, #owner = :owner, #fence_first = :first, #fence = :last, #ttl_ms = :ttl, #since_ms = :now, #renewed_ms = :now, #renewals = :zero, #node = :node, #metadata = :metadata, ${nextVersion}`,
   remove: '#expires_at, #last_owner',
 };
 
@@ -25,8 +25,11 @@ export const free = {
   remove: holdAttributes,
 };
 
-/** Values: :ttl :zero :one */
-export const renewed = `SET #ttl_ms = :ttl, #renewals = #renewals + :one, ${nextVersion}`;
+/** The same owner asks again. Values: :ttl :now :zero :one */
+export const asked = `SET #ttl_ms = :ttl, #renewed_ms = :now, ${nextVersion}`;
+
+/** Values: :ttl :now :zero :one */
+export const renewed = `${asked}, #renewals = #renewals + :one`;
 
 /** Nobody holds it. Values: :free */
 export const isFree = '(attribute_not_exists(#lease_status) OR #lease_status = :free)';

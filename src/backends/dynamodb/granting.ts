@@ -1,11 +1,11 @@
 import type { Ask, Grant } from '../../core/backend.js';
 import { mintFences } from '../../core/fence.js';
 import type { AttributeValue } from './client.js';
-import { type Change, fenceIsNew, hold, isFree, isSeen, isWelcome, renewed, setAndRemove } from './expressions.js';
+import { asked, type Change, fenceIsNew, hold, isFree, isSeen, isWelcome, setAndRemove } from './expressions.js';
 import { type Entry, holdValues, number, type OwnerMark, text } from './item.js';
 import type { Table } from './table.js';
 
-export const zeroAndOne = { ':zero': number(0), ':one': number(1) };
+const zeroAndOne = { ':zero': number(0), ':one': number(1) };
 
 /** One write that grants a name, and what it grants if its condition holds. */
 export interface Granting {
@@ -68,24 +68,24 @@ export function seenValues({ hold: seen, fence }: Entry): Record<string, Attribu
 }
 
 /** The same owner asks again: the same grant, with a fresh TTL. */
-export function confirm(ask: Ask, mark: OwnerMark, { fence, hold: own }: Entry): Granting {
+export function confirm(table: Table, ask: Ask, mark: OwnerMark, { fence, hold: own }: Entry): Granting {
   const when = `${isSeen} AND ${isWelcome(mark.digest)}`;
   const values = {
     ':held': text('held'),
     ':seenOwner': text(mark.hash),
     ':seenFence': number(fence),
-    ':ttl': number(Math.ceil(ask.ttlMs)),
-    ...zeroAndOne,
+    ...renewalValues(table, ask.ttlMs),
   };
   const fences = { first: own?.first ?? fence, last: fence };
   return { change: { update: asked, when, values }, grant: { outcome: 'granted', fences, ttlMs: ask.ttlMs } };
 }
 
-/** A renewal that is not counted as one. */
-const asked = renewed.replace('#renewals = #renewals + :one, ', '');
+/** What a sign of life consists of. */
+export function renewalValues(table: Table, ttlMs: number): Record<string, AttributeValue> {
+  return { ':ttl': number(Math.ceil(ttlMs)), ':now': number(table.wallMs()), ...zeroAndOne };
+}
 
 /** What makes an item free. */
 export function freeValues(table: Table, retentionMs: number): Record<string, AttributeValue> {
   return { ':free': text('free'), ':expires': number(Math.ceil((table.wallMs() + retentionMs) / 1_000)), ...zeroAndOne };
 }
-

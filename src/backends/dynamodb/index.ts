@@ -20,11 +20,12 @@ import { abandon } from './abandoning.js';
 import { acquire } from './acquiring.js';
 import { type BareClient, type Driver, type DynamoDBClient, type DynamoDBMethods, driverOf } from './client.js';
 import type { Context } from './context.js';
+import type { Hold } from './item.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { openUrl } from './open.js';
 import { type DynamoDBOptions, parseOptions, type Settings } from './options.js';
-import { findings } from './probe/index.js';
+import { findings } from './probe.js';
 import { release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { revoke } from './revoking.js';
@@ -89,9 +90,11 @@ class DynamoDBBackend implements Backend {
 
   constructor(driver: Driver, settings: Settings) {
     this.traits = traitsOf(settings);
-    this.#table = new Table(driver, settings);
-    const sightings = new Sightings(() => this.#table.ports.now());
-    this.#context = { table: this.#table, keys: new Keys(settings.prefix), sightings, settings };
+    const table = new Table(driver, settings);
+    const isLongDead = ({ renewedMs, ttlMs }: Hold) => table.wallMs() - renewedMs > ttlMs + settings.deadAfterMs;
+    const sightings = new Sightings(() => table.ports.now(), isLongDead);
+    this.#table = table;
+    this.#context = { table, keys: new Keys(settings.prefix), sightings, settings };
   }
 
   acquire(ask: Ask): Promise<Grant | Refusal> {
@@ -126,7 +129,7 @@ class DynamoDBBackend implements Backend {
   }
 
   probe(): Promise<readonly Finding[]> {
-    return findings(this.#table);
+    return findings(this.#table, this.#context.settings);
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import type { NodeIdentity } from '../../core/node.js';
 import type { AttributeValue, Item } from './client.js';
 
 // One item a name. Its attributes: `name` (the key), `lease_status` ("held" or "free"), `fence` (the last one minted), `version` (one
-// more with every write); while held: `owner`, `fence_first`, `ttl_ms`, `since_ms`, `renewals`, `node`, `metadata`; while free:
+// more with every write); while held: `owner`, `fence_first`, `ttl_ms`, `since_ms`, `renewed_ms`, `renewals`, `node`, `metadata`; while free:
 // `last_owner`, `expires_at` (the table's TTL attribute); and `ended_…` for each owner that must not come back.
 
 /** How an owner stands in the item: its SHA-256, in hexadecimal. Who can read the table does not learn the secret. */
@@ -40,6 +40,8 @@ export interface Hold {
   readonly first: bigint;
   readonly ttlMs: number;
   readonly sinceMs: number;
+  /** The last sign of life, by the holder's clock. */
+  readonly renewedMs: number;
   readonly renewals: number;
   readonly node: NodeIdentity;
   readonly metadata: Metadata;
@@ -85,6 +87,7 @@ function holdOf(item: Item, key: string): Hold {
     first: bigintOf(item, 'fence_first', key),
     ttlMs: Number(bigintOf(item, 'ttl_ms', key)),
     sinceMs: Number(bigintOf(item, 'since_ms', key)),
+    renewedMs: Number(bigintOf(item, 'renewed_ms', key)),
     renewals: Number(bigintOf(item, 'renewals', key)),
     node: jsonOf(item, 'node', key) as NodeIdentity,
     metadata: jsonOf(item, 'metadata', key) as Metadata,
@@ -121,10 +124,10 @@ function corrupt(key: string, name: string): BackendCorruptError {
 }
 
 /** What stands in an item while it is held, but for its fences. */
-export function holdValues({ ttlMs, node, metadata }: Ask, sinceMs: number): Record<string, AttributeValue> {
+export function holdValues({ ttlMs, node, metadata }: Ask, nowMs: number): Record<string, AttributeValue> {
   return {
     ':ttl': number(Math.ceil(ttlMs)),
-    ':since': number(sinceMs),
+    ':now': number(nowMs),
     ':node': text(JSON.stringify(node)),
     ':metadata': text(JSON.stringify(metadata)),
   };

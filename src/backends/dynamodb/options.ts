@@ -18,6 +18,12 @@ export interface DynamoDBOptions {
    * order alone. Default: 30 days.
    */
   readonly retentionMs?: number;
+  /**
+   * For jobs that ask once and go away (cron): a hold whose last sign of life is older than its TTL plus this, by the clocks of
+   * both machines, is taken over at first sight. Default: never; only who watches for a TTL takes over, and no two clocks are
+   * compared. AWS refuses requests that are signed with a time more than some minutes off, so half an hour is safe there.
+   */
+  readonly deadAfterMs?: number;
 }
 
 export type Settings = Required<DynamoDBOptions>;
@@ -29,12 +35,15 @@ const defaults: Settings = {
   commandTimeoutMs: 2_000,
   pollMs: 250,
   retentionMs: 30 * 86_400_000,
+  deadAfterMs: Number.POSITIVE_INFINITY,
 };
 
 /** A day: far more than what two clocks may differ by, so that no sweep meets a lease. */
 const retentionMsMin = 86_400_000;
 /** Ten years. DynamoDB leaves alone what has been over for five, and nobody's clock may have been off by that much. */
 const retentionMsMax = 10 * 365 * 86_400_000;
+/** Twice the most that AWS lets a signature be off, which is a quarter of an hour. */
+const deadAfterMsMin = 1_800_000;
 /** With the longest name far below the 2,048 bytes of a key. */
 const prefixBytesMax = 256;
 
@@ -49,7 +58,9 @@ export function parseOptions(options: DynamoDBOptions = {}): Settings {
   const settings: Settings = { ...defaults, ...given };
   if (!isTable(settings.table)) {
     const shown = JSON.stringify(settings.table);
-    throw new InvalidArgumentError(`table must be 3 to 255 letters, digits, "_", "-" or ".", or the ARN of a table, not ${shown}`);
+    throw new InvalidArgumentError(
+      `table must be 3 to 255 letters, digits, "_", "-" or ".", or the ARN of a table, not ${shown}`,
+    );
   }
   checkPrefix(settings.prefix);
   if (typeof settings.create !== 'boolean') {
@@ -58,6 +69,8 @@ export function parseOptions(options: DynamoDBOptions = {}): Settings {
   checkMs('commandTimeoutMs', settings.commandTimeoutMs, limits.callTimeoutMsMin, limits.durationMsMax);
   checkMs('pollMs', settings.pollMs, limits.retryMsMin, limits.pollMsMax);
   checkMs('retentionMs', settings.retentionMs, retentionMsMin, retentionMsMax);
+  const { deadAfterMs } = settings;
+  if (deadAfterMs !== defaults.deadAfterMs) checkMs('deadAfterMs', deadAfterMs, deadAfterMsMin, limits.durationMsMax);
   return settings;
 }
 

@@ -135,7 +135,5 @@ function endOf(nowMs: number, ttlMs: number): Record<string, AttributeValue> {
 
 function checkTtl(ttlMs: number | undefined): void {
   if (ttlMs === undefined || (ttlMs > 0 && ttlMs <= ttlMsMax)) return;
-  throw new InvalidArgumentError(
-    `the ttlMs of a record must be more than 0 and at most ${ttlMsMax}, or undefined, not ${ttlMs}`,
-  );
+  throw new InvalidArgumentError(`the ttlMs of a record must be more than 0 and at most ${ttlMsMax}, or undefined, not ${ttlMs}`);
 }

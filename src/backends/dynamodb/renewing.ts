@@ -5,8 +5,8 @@ import { limits } from '../../core/limits.js';
 import { type Context, lostEveryRace } from './context.js';
 import { isNamed } from './errors.js';
 import { isOwn, renewed } from './expressions.js';
-import { zeroAndOne } from './granting.js';
-import { type Entry, entryOf, number, ownerMark, text } from './item.js';
+import { renewalValues } from './granting.js';
+import { type Entry, entryOf, ownerMark, text } from './item.js';
 import type { Trip } from './table.js';
 
 /** As many as the SDK's HTTP agent opens connections by default: more would wait in its queue, where their time runs. */
@@ -45,10 +45,10 @@ async function renew(context: Context, trip: Trip, held: Held): Promise<Renewal>
   }
 }
 
-async function renewOne({ keys }: Context, trip: Trip, held: Held): Promise<Renewal> {
+async function renewOne({ table, keys }: Context, trip: Trip, held: Held): Promise<Renewal> {
   const key = keys.of(held.name);
   const { hash, digest } = ownerMark(held.owner);
-  const values = { ':held': text('held'), ':owner': text(hash), ':ttl': number(Math.ceil(held.ttlMs)), ...zeroAndOne };
+  const values = { ':held': text('held'), ':owner': text(hash), ...renewalValues(table, held.ttlMs) };
   for (let tries = 0; tries < 3; tries++) {
     const answer = await trip.update('renewing', key, { update: renewed, when: isOwn, values });
     if (answer.done) return { outcome: 'renewed', ttlMs: held.ttlMs };

@@ -59,7 +59,7 @@ function inherit({ table }: Context, heir: Ask, entry: Entry, why: Ended): Step 
   if (entry.ended.has(mark.digest)) return undefined;
   const { hold } = entry;
   if (hold === undefined) return { ...grantFree(table, heir, mark, entry.fence), ends: false };
-  if (hold.owner === mark.hash) return { ...confirm(heir, mark, entry), ends: false };
+  if (hold.owner === mark.hash) return { ...confirm(table, heir, mark, entry), ends: false };
   return { ...grantInstead(table, heir, mark, entry, ending(hold.owner.slice(0, 12), why, entry)), ends: true };
 }
 

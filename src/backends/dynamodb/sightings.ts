@@ -22,10 +22,13 @@ const sightingsMax = 10_000;
  */
 export class Sightings {
   readonly #now: () => Instant;
+  readonly #isLongDead: (hold: Hold) => boolean;
   readonly #byKey = new Map<string, Sighting>();
 
-  constructor(now: () => Instant) {
+  /** @param isLongDead for those who trust clocks within a bound: what is over at first sight */
+  constructor(now: () => Instant, isLongDead: (hold: Hold) => boolean) {
     this.#now = now;
+    this.#isLongDead = isLongDead;
   }
 
   /** Notes what an answer shows. Milliseconds until this hold may be taken over; 0 if it may be now. */
@@ -40,7 +43,7 @@ export class Sightings {
       if (this.#byKey.size <= sightingsMax) break;
       this.#byKey.delete(key);
     }
-    return this.#leftMs(seen, nowMs);
+    return this.#isLongDead(hold) ? 0 : this.#leftMs(seen, nowMs);
   }
 
   /** Whether the name was held when it was last looked at, and that hold's time is not over: a read will do. */

@@ -72,11 +72,7 @@ export class Table {
     }
   }
 
-  #send<T>(
-    doing: string,
-    timeoutMs: number,
-    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
-  ): Promise<T> {
+  #send<T>(doing: string, timeoutMs: number, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
     const aborting = new AbortController();
     const { methods } = this.#driver;
     return new Promise((resolve, reject) => {
@@ -147,11 +143,7 @@ export class Trip {
     return found as Item | undefined;
   }
 
-  #call<T>(
-    doing: string,
-    writes: boolean,
-    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
-  ): Promise<T> {
+  #call<T>(doing: string, writes: boolean, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
     const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
     if (leftMs <= 0) {
       const message = `DynamoDB: no time was left for ${doing}: check that the service is reachable, or use a longer TTL`;

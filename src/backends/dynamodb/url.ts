@@ -9,7 +9,7 @@ export interface Target {
 }
 
 const form = 'dynamodb://eu-central-1/table?create=true&prefix=…&endpoint=http://127.0.0.1:8000';
-const parameters = ['endpoint', 'create', 'prefix', 'pollMs'];
+const parameters = ['endpoint', 'create', 'prefix', 'pollMs', 'deadAfterMs'];
 
 /**
  * The SDK finds the credentials by itself; a URL has none.
@@ -19,7 +19,9 @@ const parameters = ['endpoint', 'create', 'prefix', 'pollMs'];
 export function parseUrl(url: string): Target {
   const match = /^dynamodb:\/\/([^@/?#]*)(?:\/([^/?#]*))?(?:\?([^#]*))?$/i.exec(url);
   if (match === null) {
-    throw new InvalidArgumentError(`this is no DynamoDB URL: write it like ${form}; credentials come from the environment or a profile`);
+    throw new InvalidArgumentError(
+      `this is no DynamoDB URL: write it like ${form}; credentials come from the environment or a profile`,
+    );
   }
   const [, region = '', table = '', query = ''] = match;
   if (!/^[a-z0-9-]+$/.test(region)) throw new InvalidArgumentError(`the region is missing: write it like ${form}`);
@@ -30,14 +32,16 @@ export function parseUrl(url: string): Target {
     }
   }
   const prefix = given.get('prefix');
-  const pollMs = given.get('pollMs');
+  const numbers = (['pollMs', 'deadAfterMs'] as const)
+    .filter((key) => given.has(key))
+    .map((key) => [key, Number(given.get(key))]);
   return {
     region,
     endpoint: parseEndpoint(given.get('endpoint')),
     options: {
       ...(table === '' ? {} : { table: decode(table) }),
       ...(prefix === null ? {} : { prefix }),
-      ...(pollMs === null ? {} : { pollMs: Number(pollMs) }),
+      ...Object.fromEntries(numbers),
       create: parseCreate(given.get('create')),
     },
   };
@@ -52,7 +56,8 @@ function parseEndpoint(text: string | null): string | undefined {
 }
 
 function parseCreate(text: string | null): boolean {
-  if (text !== null && text !== 'true' && text !== 'false') throw new InvalidArgumentError(`create is true or false, as in ${form}`);
+  if (text !== null && text !== 'true' && text !== 'false')
+    throw new InvalidArgumentError(`create is true or false, as in ${form}`);
   return text === 'true';
 }
 
