@@ -12,7 +12,7 @@ const version = '2.5.2';
 const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'holdfast');
 const target = path.join(cache, `dynamodb-local-${version}`);
 
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+const pom = `<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>holdfast.test</groupId><artifactId>dynamodb-local</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>

@@ -18,7 +18,7 @@ function conforms(kind: Kind): void {
   afterAll(() => server?.stop());
   runRecordsConformance(
     { describe, it, after: afterAll, concurrently: describe.concurrent },
-    { name: `dynamodb (${kind.name})`, open: () => dynamodbRecords(server.client()) },
+    { name: `dynamodb (${kind.name})`, open: () => dynamodbRecords(server.client(), { commandTimeoutMs: 10_000 }) },
   );
 }
 

@@ -116,8 +116,8 @@ const needed = ['getItem', 'updateItem', 'scan'] as const;
 /** A client of either kind, and what the package has learned of the service's clock. */
 export interface Driver {
   readonly methods: DynamoDBMethods;
-  /** The package corrects its clock by that when the service's differs by minutes. */
-  clockOffsetMs(): number;
+  /** The service's clock less ours, as the package has noted it; its versions differ in when they do. */
+  clockOffsetMs(): number | undefined;
   close(): void;
 }
 
@@ -139,10 +139,10 @@ function unknownClient(shape: object): InvalidArgumentError {
   return new InvalidArgumentError(`dynamodb() needs a client of the AWS SDK 3: ${fix}`);
 }
 
-function offsetOf(client: object): number {
+function offsetOf(client: object): number | undefined {
   const { config } = client as { config?: { systemClockOffset?: unknown } };
-  const offsetMs = Number(config?.systemClockOffset ?? 0);
-  return Number.isFinite(offsetMs) ? offsetMs : 0;
+  const offsetMs = config?.systemClockOffset;
+  return typeof offsetMs === 'number' && Number.isFinite(offsetMs) ? offsetMs : undefined;
 }
 
 function methodsOf({ client, commands }: BareClient): DynamoDBMethods {

@@ -87,7 +87,7 @@ export function fault(error: unknown, doing: string, writes: boolean): HoldfastE
   const said = saidBy(error);
   const details = { cause: error };
   if (isNamed(error, 'ValidationException')) return invalid(error, said);
-  if (/^Region is missing/.test(messageOf(error))) {
+  if (messageOf(error).startsWith('Region is missing')) {
     const fix = 'give the client a region, or set AWS_REGION';
     return new BackendUnavailableError(`DynamoDB: ${said}: ${fix}`, { ...details, permanent: true });
   }

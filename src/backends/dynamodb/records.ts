@@ -23,9 +23,9 @@ const stepsMax = 5;
 const unwritten = 'attribute_not_exists(#version)';
 
 /**
- * Records with compare-and-set in DynamoDB, in the table of the leases or another one like it. DynamoDB tells no time, so it is this
- * machine's, corrected by what the SDK learns of the service's: the service refuses requests that were signed with
- * a time more than some minutes off, so no two processes are further apart than that. Give records a TTL of hours.
+ * Records with compare-and-set in DynamoDB, in the table of the leases or another one like it. Their time is the service's, as it
+ * stands in the header of each answer: processes agree on it within some two seconds. With versions of the SDK that note it only when it is
+ * minutes off, within minutes.
  *
  * A write that the SDK sent again is recognised by its version, and never told to be in conflict with itself. The client stays
  * the application's. Methods throw InvalidArgumentError for a key of more than 512 bytes, LimitExceededError for a value of more than
@@ -65,6 +65,8 @@ class Store {
     const at = this.#keys.ofRecord(parseName(key));
     checkTtl(ttlMs);
     const trip = this.#table.trip(this.#timeoutMs);
+    // A write needs the time, and the first answer brings it.
+    if (!this.#table.knowsTime) await trip.get(at);
     // Never used again, also when the item is long gone.
     const version = randomBytes(12).toString('hex');
     let record: StoredRecord | undefined;

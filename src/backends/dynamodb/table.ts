@@ -5,6 +5,7 @@ import type { CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
 import { fault, isNamed, missingTable, wasResent } from './errors.js';
 import { type Change, namesIn } from './expressions.js';
 import type { Settings } from './options.js';
+import { ServiceClock } from './service-clock.js';
 import { Setup } from './setup.js';
 
 /** An update that was done, or whose condition did not hold. */
@@ -24,6 +25,7 @@ export class Table {
   readonly #driver: Driver;
   readonly #settings: Settings;
   readonly #calls = new Calls(this.ports);
+  readonly #clock = new ServiceClock();
   readonly #setup: Setup;
   #closed = false;
 
@@ -37,9 +39,14 @@ export class Table {
     return this.#settings.table;
   }
 
-  /** This machine's wall clock, corrected by what the SDK has learned of the service's. */
+  /** This machine's wall clock, corrected where it does not fit the service's. */
   wallMs(): number {
-    return Math.round(this.ports.now().wallMs + this.#driver.clockOffsetMs());
+    return Math.round(this.ports.now().wallMs + this.#clock.correctionMs);
+  }
+
+  /** Whether the service's clock has been heard of. */
+  get knowsTime(): boolean {
+    return this.#clock.known;
   }
 
   /** Several calls under one deadline, and each under one of its own. */
@@ -59,7 +66,7 @@ export class Table {
   ): Promise<T> {
     this.assertOpen();
     try {
-      return await this.#send(doing, timeoutMs, send);
+      return await this.#send(doing, timeoutMs, send).finally(() => this.#clock.note(this.#driver.clockOffsetMs()));
     } catch (error) {
       if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
       if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
