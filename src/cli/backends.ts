@@ -39,6 +39,10 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'redlock+tls://user:password@redis-a:6379,redis-b:6379,redis-c:6379',
     open: openRedlock,
   },
+  dynamodb: {
+    example: 'dynamodb://eu-central-1/holdfast',
+    open: async (url) => (await import('../backends/dynamodb/index.js')).dynamodbFromUrl(url),
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {

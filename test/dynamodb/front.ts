@@ -15,6 +15,15 @@ export type Fault =
   /** The server sees it, and the client its answer, when this resolves. */
   | { readonly hold: Promise<void> };
 
+/** A promise, and what resolves it. */
+export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
 interface Rule {
   readonly operation: string;
   readonly fault: Fault;
@@ -124,7 +133,9 @@ export class Front {
       const upstream = http.request(options, (answer) => {
         const chunks: Buffer[] = [];
         answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 500, headers: answer.headers, body: Buffer.concat(chunks) }));
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 500, headers: answer.headers, body: Buffer.concat(chunks) }),
+        );
         answer.on('error', reject);
       });
       upstream.on('error', reject);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/core/backend.js';
-import type { Fault, Front } from './front.js';
+import { type Fault, type Front, gate } from './front.js';
 import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy } from './support.js';
 
 /** The service did it, and nobody hears of it: the connection is cut, or the answer is a 500. The SDK then sends it again. */
@@ -88,14 +88,11 @@ describe('a copy that arrives late', () => {
   const scene = new Scene();
   /** The next update is put off until it is let go; the client is told that it failed, and sends it again. */
   const putOff = (front: Front) => {
-    let go = () => {};
-    let done = () => {};
-    const late = new Promise<void>((resolve) => void (go = resolve));
-    const arrived = new Promise<void>((resolve) => void (done = resolve));
-    void front.next('UpdateItem', { late, arrived: done });
+    const [late, arrived] = [gate(), gate()];
+    void front.next('UpdateItem', { late: late.opened, arrived: arrived.open });
     return async () => {
-      go();
-      await arrived;
+      late.open();
+      await arrived.opened;
     };
   };
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ownerDigest } from '../../src/core/clock.js';
+import { gate } from './front.js';
 import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy, until } from './support.js';
 
 const ttlMs = 1_000;
@@ -70,12 +71,12 @@ describe('a hold whose holder is gone', () => {
     await granted(store, holder);
     await refused(rival, next);
     await sleep(ttlMs + 10);
-    let go = () => {};
-    const held = front.next('UpdateItem', { hold: new Promise((resolve) => void (go = resolve)) });
+    const go = gate();
+    const held = front.next('UpdateItem', { hold: go.opened });
     const asking = rival.acquire(next);
     await held;
     expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
-    go();
+    go.open();
     expect(await asking).toMatchObject({ outcome: 'refused', because: 'held', retryInMs: ttlMs });
     expect(await store.release(heldOf(holder))).toBe('released');
   });

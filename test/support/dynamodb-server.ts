@@ -16,7 +16,8 @@ export interface Kind {
   command(port: number, folder: string): readonly [program: string, ...args: string[]];
 }
 
-const dynaliteProgram = path.join(path.dirname(createRequire(import.meta.url).resolve('dynalite/package.json')), 'cli.js');
+const require = createRequire(import.meta.url);
+const dynaliteProgram = path.join(path.dirname(require.resolve('dynalite/package.json')), 'cli.js');
 const atOnce = ['createTableMs', 'deleteTableMs', 'updateTableMs'].flatMap((delay) => [`--${delay}`, '0']);
 
 export const dynalite: Kind = {
