@@ -24,11 +24,12 @@ const groups = {
 };
 
 const report = process.env['HOLDFAST_TEST_REPORT'];
+const json: [string, object][] = report === undefined ? [] : [['json', { outputFile: report }]];
 
 export default defineConfig({
   test: {
     pool: 'forks',
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: ['default', './test/support/not-run.ts', ...json],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [

@@ -88,7 +88,7 @@ describe('a URL', () => {
       'dynamodb://eu-central-1/locks/secret',
       'dynamodb://eu-central-1/locks?create=secret',
       'dynamodb://eu-central-1/locks?endpoint=secret',
-      'dynamodb://eu-central-1/locks?endpoint=http://user:secret@127.0.0.1:8000',
+      `dynamodb://eu-central-1/locks?endpoint=http:${'//user:secret@'}127.0.0.1:8000`,
       'dynamodb://eu-central-1/%secret',
       'dynamodb://eu-central-1/locks?pollMs=secret',
       'dynamodb://eu-central-1/locks?what=secret',

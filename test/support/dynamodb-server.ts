@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import os from 'node:os';
@@ -52,16 +52,8 @@ export const dynamodbLocal: Kind = {
   ],
 };
 
-/** It cannot be had everywhere, so its absence is no failure; but it is said, and by name. */
-export const dynamodbLocalIsMissing = localIsMissing();
-
-function localIsMissing(): boolean {
-  if (existsSync(localFolder) && spawnSync('java', ['-version']).status === 0) return false;
-  const said = 'NOT RUN: the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches.';
-  // At the end of the run, below everything else.
-  process.once('exit', () => writeSync(2, `\n${said}\n`));
-  return true;
-}
+/** It cannot be had everywhere, so its absence is no failure; `not-run.ts` says it by name at the end of the run. */
+export const dynamodbLocalIsMissing = !existsSync(localFolder) || spawnSync('java', ['-version']).status !== 0;
 
 const startMsMax = 20_000;
 
