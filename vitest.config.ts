@@ -24,7 +24,7 @@ const groups = {
 };
 
 const report = process.env['HOLDFAST_TEST_REPORT'];
-const json: [string, object][] = report === undefined ? [] : [['json', { outputFile: report }]];
+const json: [string, Record<string, unknown>][] = report === undefined ? [] : [['json', { outputFile: report }]];
 
 export default defineConfig({
   test: {
