@@ -7,15 +7,15 @@ import { type Entry, entryOf, type OwnerMark, ownerMark, recordOf } from './item
 const stepsMax = 5;
 
 /**
- * One write, if the name is free. If it is not, the refused write brings what stands there. A waiter that saw a
- * living hold looks first: reads cost a fifth, and do not use up the writes that the holder needs for its renewals.
+ * One write, if the name is free. If it is not, the refused write brings what stands there. A waiter that saw
+ * somebody hold it looks first: reads cost a fifth, and do not use up the writes that the holder needs for its renewals.
  */
 export async function acquire(context: Context, ask: Ask, timeoutMs: number): Promise<Grant | Refusal> {
   const { table, keys, sightings } = context;
   const trip = table.trip(timeoutMs);
   const key = keys.of(ask.name);
   const mark = ownerMark(ask.owner);
-  let entry = sightings.seemsHeld(key) ? entryOf(key, await trip.get(key)) : undefined;
+  let entry = sightings.wasHeld(key) ? entryOf(key, await trip.get(key)) : undefined;
   for (let steps = 0; steps < stepsMax; steps++) {
     const next = entry === undefined ? grantFree(table, ask, mark, 0n) : decide(context, ask, mark, entry);
     if ('outcome' in next) return next;

@@ -46,10 +46,9 @@ export class Sightings {
     return this.#isLongDead(hold) ? 0 : this.#leftMs(seen, nowMs);
   }
 
-  /** Whether the name was held when it was last looked at, and that hold's time is not over: a read will do. */
-  seemsHeld(key: string): boolean {
-    const seen = this.#byKey.get(key);
-    return seen !== undefined && this.#leftMs(seen, this.#now().monotonicMs) > 0;
+  /** Whether the name was held when it was last looked at: then the next step is a look, and not the write of an ask. */
+  wasHeld(key: string): boolean {
+    return this.#byKey.has(key);
   }
 
   forget(key: string): void {
