@@ -110,6 +110,8 @@ describe.each(kinds)('what stands in the table ($name)', (kind) => {
       await scene.set(attribute, attribute, value);
       const error = await thrownBy(store.acquire(ask(attribute)));
       expect(error).toMatchObject({ code: 'BACKEND_CORRUPT', message: expect.stringContaining(`"holdfast:${attribute}"`) });
+      const listed = await recordsOf(store, attribute);
+      if (attribute !== 'lease_status') expect(listed).toMatchObject([{ name: attribute, metadata: { damaged: true } }]);
       await scene.delete(attribute);
     }
     await granted(store, ask('ttl_ms'));

@@ -34,6 +34,14 @@ describe.each(faults)('an update that is done and not answered (%s)', (fault) =>
     await store.release(heldOf(one));
   });
 
+  it('an ask, and then no look succeeds: it is unknown, so that it will be withdrawn', async () => {
+    const [store, front] = await lossy();
+    void front.next('UpdateItem', fault);
+    void front.next('GetItem', { refuse: 'InternalServerError', status: 500 }, 3);
+    expect(await thrownBy(store.acquire(ask('no look')))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    expect(await recordsOf(store, 'no look')).toHaveLength(1);
+  });
+
   it('a renewal', async () => {
     const [store, front] = await lossy();
     const one = ask('renewal');

@@ -42,6 +42,23 @@ describe('a hold whose holder is gone', () => {
     await granted(scene.store(), ask('listed'));
   });
 
+  it('is not freed by a lister while its holder shows life', async () => {
+    const front = await scene.front();
+    const [store, lister] = [scene.store(), scene.store({ port: front.port })];
+    const holder = ask('lively', { ttlMs });
+    await granted(store, holder);
+    await recordsOf(lister, 'lively');
+    await sleep(ttlMs + 10);
+    const go = gate();
+    const held = front.next('UpdateItem', { hold: go.opened });
+    const listing = recordsOf(lister, 'lively');
+    await held;
+    expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
+    go.open();
+    expect(await listing).toMatchObject([{ renewals: 1, expiresInMs: ttlMs }]);
+    expect(await store.release(heldOf(holder))).toBe('released');
+  });
+
   it('is still shown by those who may only read', async () => {
     const front = await scene.front();
     const lister = scene.store({ port: front.port });

@@ -31,7 +31,8 @@ interface Advice {
   readonly fix: string;
 }
 
-const rights = 'allow dynamodb:UpdateItem, GetItem and Scan on this table';
+const rights =
+  'allow dynamodb:UpdateItem, GetItem and Scan on this table, for create: true also CreateTable, DescribeTable and UpdateTimeToLive';
 
 const advice: readonly Advice[] = [
   {

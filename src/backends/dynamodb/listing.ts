@@ -1,10 +1,10 @@
 import type { LockRecord } from '../../core/backend.js';
+import { BackendCorruptError, HoldfastError } from '../../core/errors.js';
 import type { Item, Key } from './client.js';
 import type { Context } from './context.js';
-import { fault } from './errors.js';
 import { free, isSeen, namesIn, setAndRemove } from './expressions.js';
 import { freeValues, seenValues } from './granting.js';
-import { type Entry, entryOf, type Hold, recordOf, text } from './item.js';
+import { type Entry, entryOf, recordOf, text } from './item.js';
 
 const filter = 'begins_with(#name, :start) AND #lease_status = :held';
 
@@ -13,7 +13,7 @@ const filter = 'begins_with(#name, :start) AND #lease_status = :held';
  * seen unchanged for its TTL is over: that is written down, so that everybody knows it at once, and it is not shown.
  */
 export async function* records(context: Context, prefix: string): AsyncGenerator<LockRecord> {
-  const { table, keys } = context;
+  const { keys } = context;
   let from: Key | undefined;
   do {
     const page = await scan(context, keys.startOf(prefix), from);
@@ -21,12 +21,8 @@ export async function* records(context: Context, prefix: string): AsyncGenerator
       const key = (item as Item)['name']?.S ?? '';
       const name = keys.nameOf(key);
       if (!name.startsWith(prefix)) continue;
-      const entry = entryOf(key, item as Item);
-      if (entry.hold === undefined) continue;
-      const leftMs = context.sightings.look(entry, entry.hold);
-      if (leftMs > 0 || !(await isOver(context, entry, entry.hold))) {
-        yield recordOf(name, entry, entry.hold, leftMs, table.wallMs());
-      }
+      const record = await recordIn(context, name, key, item as Item);
+      if (record !== undefined) yield record;
     }
     from = page.LastEvaluatedKey as Key | undefined;
   } while (from !== undefined);
@@ -48,8 +44,42 @@ function scan({ table, settings }: Context, start: string, from: Key | undefined
   );
 }
 
-/** Frees a hold whose time is over, in the version that was seen. False if it lives after all, or may not be written. */
-async function isOver({ table, sightings, settings }: Context, entry: Entry, hold: Hold): Promise<boolean> {
+async function recordIn(context: Context, name: string, key: string, item: Item): Promise<LockRecord | undefined> {
+  const { table, sightings } = context;
+  const seen = readable(key, item);
+  if (seen === undefined) return damaged(name, key);
+  if (seen.hold === undefined) return undefined;
+  const entry = sightings.look(seen, seen.hold) > 0 ? seen : await freed(context, seen);
+  if (entry.hold === undefined) return undefined;
+  return recordOf(name, entry, entry.hold, sightings.look(entry, entry.hold), table.wallMs());
+}
+
+/** One that is damaged must not hide the others. */
+function readable(key: string, item: Item): Entry | undefined {
+  try {
+    return entryOf(key, item);
+  } catch (error) {
+    if (error instanceof BackendCorruptError) return undefined;
+    throw error;
+  }
+}
+
+function damaged(name: string, key: string): LockRecord {
+  return {
+    name,
+    key,
+    state: 'held',
+    mode: 'exclusive',
+    ownerDigest: '',
+    node: { host: 'unknown', pid: 0, bootId: '', startedAt: '', nonce: '' },
+    ttlMs: 0,
+    sinceMs: 0,
+    metadata: { damaged: true },
+  };
+}
+
+/** Frees a hold whose time is over, in the version that was seen. Answers what stands there then. */
+async function freed({ table, sightings, settings }: Context, entry: Entry): Promise<Entry> {
   const change = {
     update: setAndRemove([free.set], [free.remove]),
     when: `${isSeen} AND #version = :seenVersion`,
@@ -58,10 +88,10 @@ async function isOver({ table, sightings, settings }: Context, entry: Entry, hol
   try {
     const answer = await table.trip(settings.commandTimeoutMs).update('freeing', entry.key, change);
     sightings.forget(entry.key);
-    return answer.done || entryOf(entry.key, answer.item).hold?.owner !== hold.owner;
+    return answer.done ? { ...entry, hold: undefined } : entryOf(entry.key, answer.item);
   } catch (error) {
     // Whoever lists may have the right to read only. The next one who wants the name takes it over.
-    if (fault(error, 'freeing', true).permanent) return false;
+    if (error instanceof HoldfastError && error.permanent) return entry;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { Calls } from '../../core/calls.js';
 import { type Ports, systemPorts } from '../../core/clock.js';
-import { BackendUnavailableError, ClosedError } from '../../core/errors.js';
+import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import type { CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
 import { fault, isNamed, missingTable, wasResent } from './errors.js';
 import { type Change, namesIn } from './expressions.js';
@@ -71,10 +71,11 @@ export class Table {
       if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
       if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
       if (!this.#settings.create || this.#closed) throw missingTable(this.name, error);
+      const { failure } = this.#setup;
       this.#setup.start();
+      if (failure !== undefined) throw fault(failure, 'making the table', false);
       throw new BackendUnavailableError(`DynamoDB: the table "${this.name}" is being made: ask again in some seconds`, {
-        cause: this.#setup.failure ?? error,
-        permanent: this.#setup.failure !== undefined,
+        cause: error,
       });
     }
   }
@@ -116,6 +117,8 @@ export class Trip {
   readonly table: Table;
   readonly #dueMs: number;
   readonly #callTimeoutMs: number;
+  /** A copy of a write may have been done, and nobody has looked yet. */
+  #uncertain = false;
 
   constructor(table: Table, dueMs: number, callTimeoutMs: number) {
     this.table = table;
@@ -138,9 +141,11 @@ export class Trip {
       return { done: true };
     } catch (error) {
       if (!isNamed(error, 'ConditionalCheckFailedException')) throw error;
+      const resent = wasResent(error);
+      this.#uncertain ||= resent;
       const { Item: found } = error as { Item?: Item };
       // Not there, or kept back: some stand-ins for DynamoDB do not know the parameter.
-      return { done: false, item: found ?? (await this.get(key)), resent: wasResent(error) };
+      return { done: false, item: found ?? (await this.get(key)), resent };
     }
   }
 
@@ -150,12 +155,19 @@ export class Trip {
     return found as Item | undefined;
   }
 
-  #call<T>(doing: string, writes: boolean, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
-    const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
-    if (leftMs <= 0) {
-      const message = `DynamoDB: no time was left for ${doing}: check that the service is reachable, or use a longer TTL`;
-      return Promise.reject(new BackendUnavailableError(message));
+  async #call<T>(
+    doing: string,
+    writes: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
+      if (leftMs > 0) return await this.table.call(doing, leftMs, writes, send);
+      const fix = 'check that the service is reachable, or use a longer TTL';
+      throw new BackendUnavailableError(`DynamoDB: no time was left for ${doing}: ${fix}`);
+    } catch (error) {
+      if (!this.#uncertain || !(error instanceof BackendUnavailableError)) throw error;
+      throw new OutcomeUnknownError(error.message, { cause: error.cause });
     }
-    return this.table.call(doing, leftMs, writes, send);
   }
 }
