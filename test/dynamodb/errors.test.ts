@@ -78,11 +78,17 @@ describe('an error of the SDK', () => {
   });
 
   it('that never comes is waited for no longer than the deadline', async () => {
-    const never = () => new Promise<never>(() => {});
-    const store = dynamodb({ ...Object.fromEntries(['getItem', 'updateItem', 'scan'].map((name) => [name, never])) } as never);
+    const signals: (AbortSignal | undefined)[] = [];
+    const never = (_input: object, options: { abortSignal?: AbortSignal } = {}) => {
+      signals.push(options.abortSignal);
+      return new Promise<never>(() => {});
+    };
+    const store = dynamodb({ getItem: never, updateItem: never, scan: never } as never);
     const sinceMs = performance.now();
     expect(await thrownBy(store.acquire(ask('a', { ttlMs: 1_000 })))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     expect(await store.renew([heldOf(ask('a', { ttlMs: 1_000 }))])).toMatchObject([{ outcome: 'unknown' }]);
     expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    // Else the SDK would go on trying.
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true, true]);
   });
 });
