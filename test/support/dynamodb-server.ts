@@ -48,7 +48,7 @@ export const dynamodbLocal: Kind = {
     'java',
     `-Djava.library.path=${localFolder}`,
     ...['-cp', `${localFolder}/*`, 'com.amazonaws.services.dynamodbv2.local.main.ServerRunner'],
-    ...['-inMemory', '-port', String(port)],
+    ...['-inMemory', '-disableTelemetry', '-port', String(port)],
   ],
 };
 
