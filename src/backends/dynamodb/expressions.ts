@@ -31,8 +31,11 @@ export const asked = `SET #ttl_ms = :ttl, #renewed_ms = :now, ${nextVersion}`;
 /** Values: :ttl :now :zero :one */
 export const renewed = `${asked}, #renewals = #renewals + :one`;
 
-/** Nobody holds it. Values: :free */
-export const isFree = '(attribute_not_exists(#lease_status) OR #lease_status = :free)';
+/**
+ * Nobody holds it: there is no such attribute, for which every comparison is false, or it says so. Written without parentheses, over
+ * which dynalite's parser takes four times as long. Values: :free
+ */
+export const isFree = 'NOT #lease_status < :free AND NOT #lease_status > :free';
 
 /** Values: :held :owner */
 export const isOwn = '#lease_status = :held AND #owner = :owner';
@@ -41,7 +44,7 @@ export const isOwn = '#lease_status = :held AND #owner = :owner';
 export const isSeen = '#lease_status = :held AND #owner = :seenOwner AND #fence = :seenFence';
 
 /** Values: :first. It also refuses copies of an ask that was granted: what they would mint is minted. */
-export const fenceIsNew = '(attribute_not_exists(#fence) OR #fence < :first)';
+export const fenceIsNew = 'NOT #fence >= :first';
 
 /** The attribute of an owner that must not come back. */
 export function endedName(digest: string): string {
