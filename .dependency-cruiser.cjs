@@ -5,6 +5,7 @@ const clients = {
   'src/backends/redis': ['ioredis', 'redis'],
   'src/backends/postgres': ['pg', 'postgres'],
   'src/backends/etcd': ['@grpc/grpc-js'],
+  'src/backends/dynamodb': ['@aws-sdk/client-dynamodb'],
 };
 
 /** Each npm package belongs to one folder. */
@@ -118,7 +119,7 @@ module.exports = {
       // The tests need the optional peers installed.
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js)/',
+        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js|@aws-sdk/client-dynamodb)/',
       },
     },
     ...clientRules,

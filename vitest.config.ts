@@ -7,7 +7,9 @@ import { defineConfig } from 'vitest/config';
  */
 const groups = {
   stores: {
-    include: ['conformance', 'sqlite', 'redis', 'redlock', 'postgres', 'etcd'].map((folder) => `test/${folder}/**/*.test.ts`),
+    include: ['conformance', 'sqlite', 'redis', 'redlock', 'postgres', 'etcd', 'dynamodb'].map(
+      (folder) => `test/${folder}/**/*.test.ts`,
+    ),
     testTimeout: 60_000,
   },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
@@ -24,11 +26,12 @@ const groups = {
 };
 
 const report = process.env['HOLDFAST_TEST_REPORT'];
+const json: [string, Record<string, unknown>][] = report === undefined ? [] : [['json', { outputFile: report }]];
 
 export default defineConfig({
   test: {
     pool: 'forks',
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: ['default', './test/support/not-run.ts', ...json],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [

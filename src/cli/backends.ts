@@ -55,6 +55,10 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'etcd+tls://user:password@etcd-a:2379,etcd-b:2379?cacert=ca.pem',
     open: openEtcd,
   },
+  dynamodb: {
+    example: 'dynamodb://eu-central-1/holdfast',
+    open: async (url) => (await import('../backends/dynamodb/index.js')).dynamodbFromUrl(url),
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {

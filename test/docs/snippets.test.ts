@@ -52,9 +52,21 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 beforeAll(() => {
-  for (const scope of ['@types', '@grpc']) mkdirSync(path.join(folder, 'node_modules', scope), { recursive: true });
+  for (const scope of ['@types', '@grpc', '@aws-sdk']) mkdirSync(path.join(folder, 'node_modules', scope), { recursive: true });
   symlinkSync(root, path.join(folder, 'node_modules/holdfast'), 'dir');
-  for (const name of ['@types/node', 'undici-types', 'ioredis', 'redis', 'pg', '@types/pg', 'pg-types', 'pg-protocol', 'postgres', '@grpc/grpc-js']) {
+  for (const name of [
+    '@types/node',
+    'undici-types',
+    'ioredis',
+    'redis',
+    'pg',
+    '@types/pg',
+    'pg-types',
+    'pg-protocol',
+    'postgres',
+    '@grpc/grpc-js',
+    '@aws-sdk/client-dynamodb',
+  ]) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));

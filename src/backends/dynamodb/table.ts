@@ -1,0 +1,173 @@
+import { Calls } from '../../core/calls.js';
+import { type Ports, systemPorts } from '../../core/clock.js';
+import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
+import type { CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
+import { fault, isNamed, missingTable, wasResent } from './errors.js';
+import { type Change, namesIn } from './expressions.js';
+import type { Settings } from './options.js';
+import { ServiceClock } from './service-clock.js';
+import { Setup } from './setup.js';
+
+/** An update that was done, or whose condition did not hold. */
+export type Updated =
+  | { readonly done: true }
+  | {
+      readonly done: false;
+      /** What stood there instead. */
+      readonly item: Item | undefined;
+      /** An earlier copy of the same request, sent by the SDK, may have been done. */
+      readonly resent: boolean;
+    };
+
+/** The table that all leases of a backend are in: calls with a deadline, whatever the client library does. */
+export class Table {
+  readonly ports: Ports = systemPorts();
+  readonly #driver: Driver;
+  readonly #settings: Settings;
+  readonly #calls = new Calls(this.ports);
+  readonly #clock = new ServiceClock();
+  readonly #setup: Setup;
+  #closed = false;
+
+  constructor(driver: Driver, settings: Settings) {
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#setup = new Setup(driver.methods, settings.table);
+  }
+
+  get name(): string {
+    return this.#settings.table;
+  }
+
+  /** This machine's wall clock, corrected where it does not fit the service's. */
+  wallMs(): number {
+    return Math.round(this.ports.now().wallMs + this.#clock.correctionMs);
+  }
+
+  /** Whether the service's clock has been heard of. */
+  get knowsTime(): boolean {
+    return this.#clock.known;
+  }
+
+  /** Several calls under one deadline, and each under one of its own. */
+  trip(timeoutMs: number, callTimeoutMs: number = timeoutMs): Trip {
+    return new Trip(this, this.ports.now().monotonicMs + timeoutMs, callTimeoutMs);
+  }
+
+  /**
+   * @param writes whether it may change something, so that no answer leaves a doubt
+   * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, NotSupportedError, LimitExceededError
+   */
+  async call<T>(
+    doing: string,
+    timeoutMs: number,
+    writes: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    this.assertOpen();
+    try {
+      return await this.#send(doing, timeoutMs, send).finally(() => this.#clock.note(this.#driver.clockOffsetMs()));
+    } catch (error) {
+      if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
+      if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
+      if (!this.#settings.create || this.#closed) throw missingTable(this.name, error);
+      const { failure } = this.#setup;
+      this.#setup.start();
+      if (failure !== undefined) throw fault(failure, 'making the table', false);
+      throw new BackendUnavailableError(`DynamoDB: the table "${this.name}" is being made: ask again in some seconds`, {
+        cause: error,
+      });
+    }
+  }
+
+  #send<T>(doing: string, timeoutMs: number, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
+    const aborting = new AbortController();
+    const { methods } = this.#driver;
+    return new Promise((resolve, reject) => {
+      this.#calls.within(
+        timeoutMs,
+        this.ports.now(),
+        `DynamoDB: ${doing}`,
+        () => send(methods, { abortSignal: aborting.signal }),
+        resolve,
+        (error) => {
+          // Else the SDK would go on trying.
+          aborting.abort();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  /** @throws ClosedError */
+  assertOpen(): void {
+    if (this.#closed) throw new ClosedError('this DynamoDB backend is closed: make a new one');
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#setup.close();
+    this.#driver.close();
+  }
+}
+
+/** Several calls of one operation, which share its deadline. */
+export class Trip {
+  readonly table: Table;
+  readonly #dueMs: number;
+  readonly #callTimeoutMs: number;
+  /** A copy of a write may have been done, and nobody has looked yet. */
+  #uncertain = false;
+
+  constructor(table: Table, dueMs: number, callTimeoutMs: number) {
+    this.table = table;
+    this.#dueMs = dueMs;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  async update(doing: string, key: string, { update, when, values }: Change): Promise<Updated> {
+    const input = {
+      TableName: this.table.name,
+      Key: { name: { S: key } },
+      UpdateExpression: update,
+      ConditionExpression: when,
+      ExpressionAttributeNames: namesIn(update, when),
+      ExpressionAttributeValues: values,
+      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
+    } as const;
+    try {
+      await this.#call(doing, true, (methods, options) => methods.updateItem(input, options));
+      return { done: true };
+    } catch (error) {
+      if (!isNamed(error, 'ConditionalCheckFailedException')) throw error;
+      const resent = wasResent(error);
+      this.#uncertain ||= resent;
+      const { Item: found } = error as { Item?: Item };
+      // Not there, or kept back: some stand-ins for DynamoDB do not know the parameter.
+      return { done: false, item: found ?? (await this.get(key)), resent };
+    }
+  }
+
+  async get(key: string): Promise<Item | undefined> {
+    const input = { TableName: this.table.name, Key: { name: { S: key } }, ConsistentRead: true };
+    const { Item: found } = await this.#call('reading', false, (methods, options) => methods.getItem(input, options));
+    return found as Item | undefined;
+  }
+
+  async #call<T>(
+    doing: string,
+    writes: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    try {
+      const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
+      if (leftMs > 0) return await this.table.call(doing, leftMs, writes, send);
+      const fix = 'check that the service is reachable, or use a longer TTL';
+      throw new BackendUnavailableError(`DynamoDB: no time was left for ${doing}: ${fix}`);
+    } catch (error) {
+      if (!this.#uncertain || !(error instanceof BackendUnavailableError)) throw error;
+      throw new OutcomeUnknownError(error.message, { cause: error.cause });
+    }
+  }
+}

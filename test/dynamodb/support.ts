@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DynamoDB } from '@aws-sdk/client-dynamodb';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { type DynamoDBClient, type DynamoDBOptions, dynamodb } from '../../src/backends/dynamodb/index.js';
+import type { Ask, Backend, Grant, Held, LockRecord, Refusal } from '../../src/core/backend.js';
+import { Holdfast } from '../../src/core/holdfast.js';
+import type { Lease } from '../../src/core/lease.js';
+import { parseName } from '../../src/core/name.js';
+import { readNodeIdentity } from '../../src/core/node.js';
+import type { HoldfastOptions } from '../../src/core/options.js';
+import { FaultProxy } from '../../src/testkit/index.js';
+import { DynamoDBServer, dynaliteInMemory, type Kind } from '../support/dynamodb-server.js';
+import { Processes, type Worker } from '../support/processes.js';
+import { Front } from './front.js';
+import { Sink } from './sink.js';
+
+const node = readNodeIdentity();
+
+export function ask(name: string, over: Partial<Ask> = {}): Ask {
+  return {
+    name: parseName(name),
+    owner: randomBytes(16).toString('base64url'),
+    mode: 'exclusive',
+    ttlMs: 10_000,
+    fences: 1,
+    enqueue: false,
+    node,
+    metadata: {},
+    ...over,
+  };
+}
+
+export function heldOf({ name, owner, mode, ttlMs }: Ask): Held {
+  return { name, owner, mode, ttlMs };
+}
+
+export async function recordsOf(backend: Backend, prefix: string): Promise<LockRecord[]> {
+  const found: LockRecord[] = [];
+  for await (const record of backend.list(prefix)) found.push(record);
+  return found;
+}
+
+export async function granted(store: Backend, one: Ask): Promise<Grant> {
+  const answer = await store.acquire(one);
+  if (answer.outcome !== 'granted') throw new Error(`"${one.name.text}" was refused: ${answer.because}`);
+  return answer;
+}
+
+export async function refused(store: Backend, one: Ask): Promise<Refusal> {
+  const answer = await store.acquire(one);
+  if (answer.outcome !== 'refused') throw new Error(`"${one.name.text}" was granted`);
+  return answer;
+}
+
+export async function thrownBy(work: Promise<unknown> | (() => unknown)): Promise<unknown> {
+  try {
+    await (typeof work === 'function' ? work() : work);
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+export async function until(isSo: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+  for (const endMs = performance.now() + withinMs; !(await isSo()); await sleep(10)) {
+    if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+  }
+}
+
+export interface Way {
+  /** Where the store is reached, if not directly. */
+  readonly port?: number;
+  readonly maxAttempts?: number;
+  readonly dynamodb?: DynamoDBOptions;
+}
+
+/** A server of its own, stores and holders on it, and what can be put in between. */
+export class Scene {
+  server!: DynamoDBServer;
+  client!: DynamoDB;
+  sink!: Sink;
+  readonly #processes = new Processes(['core', 'backends/dynamodb'], new URL('worker.mjs', import.meta.url));
+  readonly #closing: { close(): Promise<unknown> }[] = [];
+  readonly #labels = new WeakMap<Lease, string>();
+  #turns = 0;
+
+  constructor(kind: Kind = dynaliteInMemory) {
+    beforeAll(async () => {
+      this.server = await DynamoDBServer.start(kind);
+      this.client = this.server.client();
+      this.sink = new Sink(this.client);
+      await this.server.makeTable();
+      await this.server.makeTable('sink');
+    });
+    afterEach(async () => {
+      for (const one of this.#closing.splice(0).reverse()) await one.close();
+      await this.sink.check();
+      await this.sink.clear();
+    });
+    afterAll(() => this.server?.stop());
+  }
+
+  /** What another process would have: its own client, its own backend. */
+  store({ port, maxAttempts, dynamodb: options }: Way = {}): Backend {
+    return this.storeOn(this.server.client(port, maxAttempts), options);
+  }
+
+  storeOn(client: DynamoDBClient, options?: DynamoDBOptions): Backend {
+    const store = dynamodb(client, options);
+    this.#closing.push(store);
+    return store;
+  }
+
+  holder({ port, maxAttempts, dynamodb: options, ...rest }: Way & HoldfastOptions = {}): Holdfast {
+    const locks = new Holdfast(dynamodb(this.server.client(port, maxAttempts), options), rest);
+    this.#closing.push(locks);
+    return locks;
+  }
+
+  async front(): Promise<Front> {
+    const front = await Front.start(this.server.port);
+    this.#closing.push(front);
+    return front;
+  }
+
+  async proxy(): Promise<FaultProxy> {
+    const proxy = await FaultProxy.start(this.server.port);
+    this.#closing.push(proxy);
+    return proxy;
+  }
+
+  /** A holder in a process of its own, which can be killed and stopped. */
+  async holderProcess(name: string, ttlMs: number): Promise<Worker> {
+    const worker = this.#processes.start([String(this.server.port), name, String(ttlMs)]);
+    const said = await worker.next();
+    if (said['granted'] !== true) throw new Error(`the process was not granted "${name}": ${JSON.stringify(said)}`);
+    return worker;
+  }
+
+  /** A turn's work: two guarded writes with a pause between them. True if both were accepted. */
+  async work(lease: Lease, pauseMs = 2): Promise<boolean> {
+    const turn = this.#labels.get(lease) ?? `turn ${++this.#turns}`;
+    this.#labels.set(lease, turn);
+    const first = await this.sink.write(lease.fence, turn);
+    await sleep(pauseMs);
+    return (await this.sink.write(lease.fence, turn)) && first;
+  }
+
+  /** What stands in the table, as it stands there. */
+  async item(name: string): Promise<Record<string, { S?: string; N?: string }> | undefined> {
+    const { Item } = await this.client.getItem({
+      TableName: 'holdfast',
+      Key: { name: { S: `holdfast:${name}` } },
+      ConsistentRead: true,
+    });
+    return Item as Record<string, { S?: string; N?: string }> | undefined;
+  }
+
+  /** A hand in the table. */
+  async set(name: string, attribute: string, value: { S: string } | { N: string }): Promise<void> {
+    await this.client.updateItem({
+      TableName: 'holdfast',
+      Key: { name: { S: `holdfast:${name}` } },
+      UpdateExpression: 'SET #a = :v',
+      ExpressionAttributeNames: { '#a': attribute },
+      ExpressionAttributeValues: { ':v': value },
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.client.deleteItem({ TableName: 'holdfast', Key: { name: { S: `holdfast:${name}` } } });
+  }
+}
