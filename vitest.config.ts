@@ -2,8 +2,8 @@ import process from 'node:process';
 import { defineConfig } from 'vitest/config';
 
 /**
- * Four groups, one after the other, so that no test that measures time runs beside one that fills the processors. In
- * the first, time is simulated and two files run at once; the others have the machine to themselves, one file at a time.
+ * Groups, one after the other, so that no test that measures time runs beside one that fills the processors. Two files run at
+ * once where time is simulated; elsewhere a file has the machine to itself.
  */
 const groups = {
   stores: {
@@ -13,16 +13,13 @@ const groups = {
     testTimeout: 60_000,
   },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
-  heavy: {
-    include: [
-      'test/sim/*mutants.test.ts',
-      'test/sim/*seeds.test.ts',
-      'test/sim/quorum-explorer.test.ts',
-      'test/bench/**/*.test.ts',
-      'test/docs/snippets.test.ts',
-    ],
-    testTimeout: 300_000,
+  simulated: {
+    include: ['test/sim/*mutants.test.ts', 'test/sim/*seeds.test.ts', 'test/sim/quorum-explorer.test.ts'],
+    testTimeout: 600_000,
+    fileParallelism: true,
+    maxWorkers: 2,
   },
+  heavy: { include: ['test/bench/**/*.test.ts', 'test/docs/snippets.test.ts'], testTimeout: 300_000 },
 };
 
 const report = process.env['HOLDFAST_TEST_REPORT'];
@@ -47,7 +44,7 @@ export default defineConfig({
       },
       ...Object.entries(groups).map(([name, group], index) => ({
         extends: true as const,
-        test: { name, ...group, fileParallelism: false, sequence: { groupOrder: index + 1 } },
+        test: { name, fileParallelism: false, ...group, sequence: { groupOrder: index + 1 } },
       })),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },
