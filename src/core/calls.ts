@@ -110,7 +110,7 @@ export class Calls {
 }
 
 /** A backend that throws instead of rejecting, or answers without a promise, is treated alike. */
-function promised<T>(call: () => Promise<T>): Promise<T> {
+export function promised<T>(call: () => Promise<T>): Promise<T> {
   try {
     return Promise.resolve(call());
   } catch (error) {

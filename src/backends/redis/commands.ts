@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers';
 import { backoffMs } from '../../core/backoff.js';
 import { Calls } from '../../core/calls.js';
-import { systemPorts } from '../../core/clock.js';
+import { type Ports, systemPorts } from '../../core/clock.js';
 import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import { type Driver, NotConnectedError, type Reply, type Send } from './driver.js';
 import { fault, verdictOf } from './errors.js';
@@ -20,12 +20,15 @@ const scanCount = 1_000;
 /** Calls to the server, each with a deadline of its own whatever the client library does, and retried within it. */
 export class Commands {
   readonly #driver: Driver;
-  readonly #ports = systemPorts();
-  readonly #calls = new Calls(this.#ports);
+  readonly #ports: Ports;
+  readonly #calls: Calls;
   #closed = false;
 
-  constructor(driver: Driver) {
+  /** @param ports shared where a process speaks to several servers at once: then a moment is read once */
+  constructor(driver: Driver, ports = systemPorts()) {
     this.#driver = driver;
+    this.#ports = ports;
+    this.#calls = new Calls(ports);
   }
 
   /** Whether a script may have the locks of several names at once. In a Cluster hardly two of them share a slot. */

@@ -27,6 +27,7 @@ import { excuseOf } from './protocol/member.js';
 import { merged } from './protocol/merging.js';
 import { roundOf } from './protocol/node-clock.js';
 import { type Overlap, Overlaps } from './protocol/overlaps.js';
+import { InFlight } from './protocol/in-flight.js';
 import { poll, type Said } from './protocol/poll.js';
 import { abandon, release } from './protocol/releasing.js';
 import { renewAll } from './protocol/renewing.js';
@@ -60,7 +61,7 @@ export class RedlockBackend implements Backend {
   /** @param nodes an odd number of them, at least three */
   constructor(nodes: readonly Node[], settings: ProtocolSettings, ports: Ports = systemPorts()) {
     this.#ports = ports;
-    this.#group = new Group(nodes, { ports, calls: new Calls(ports), settings, inFlight: new Set() });
+    this.#group = new Group(nodes, { ports, calls: new Calls(ports), settings, inFlight: new InFlight() });
     this.traits = traitsOf(settings, nodes.length);
   }
 

@@ -1,4 +1,5 @@
 import type { Backend } from '../../core/backend.js';
+import { systemPorts } from '../../core/clock.js';
 import { InvalidArgumentError, NotSupportedError } from '../../core/errors.js';
 import type { Driver } from '../redis/driver.js';
 import { openUrl } from '../redis/drivers/open.js';
@@ -25,8 +26,9 @@ export function redlock(clients: readonly RedisClient[], options?: RedlockOption
   checkDistinct(clients);
   const drivers = clients.map(driverOf);
   for (const driver of drivers) checkSingle(driver);
-  const nodes = drivers.map((driver, i) => new RedisNode(nameOf(clients[i], i), driver, settings));
-  return new RedlockBackend(nodes, settings);
+  const ports = systemPorts();
+  const nodes = drivers.map((driver, i) => new RedisNode(nameOf(clients[i], i), driver, settings, ports));
+  return new RedlockBackend(nodes, settings, ports);
 }
 
 /**
@@ -40,10 +42,9 @@ export async function redlockFromUrl(url: string, library?: 'ioredis' | 'redis')
   const settings = parseOptions(options);
   checkCount(urls.length);
   const opened = await Promise.all(urls.map((one) => openUrl(one, library)));
-  return new RedlockBackend(
-    opened.map(({ driver }, i) => new RedisNode(names[i] ?? '', driver, settings)),
-    settings,
-  );
+  const ports = systemPorts();
+  const nodes = opened.map(({ driver }, i) => new RedisNode(names[i] ?? '', driver, settings, ports));
+  return new RedlockBackend(nodes, settings, ports);
 }
 
 function checkCount(count: number): void {

@@ -43,23 +43,11 @@ export class Group {
 
   /** Waits for what is under way, but not longer than that. */
   async close(withinMs: number): Promise<void> {
-    await this.#quiet(withinMs);
+    // A release is answered when a majority has it: the others' are still on their way.
+    await this.context.inFlight.none(this.context.ports, withinMs);
     for (const debts of this.#debts.values()) debts.close();
     this.context.calls.close();
     for (const { node } of this.members) node.close();
-  }
-
-  /** A release is answered when a majority has it: the others' are still on their way. */
-  #quiet(withinMs: number): Promise<void> {
-    const { inFlight, ports } = this.context;
-    if (inFlight.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = ports.timer(withinMs, resolve);
-      void Promise.allSettled(inFlight).then(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
   }
 
   /** Two clients may lead to one server under two names: its vote counts once. */

@@ -1,8 +1,9 @@
-import { type Calls, messageOf } from '../../../core/calls.js';
-import type { Ports } from '../../../core/clock.js';
+import { type Calls, messageOf, promised } from '../../../core/calls.js';
+import type { Instant, Ports } from '../../../core/clock.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from '../../../core/errors.js';
 import type { Node, Standing } from '../node.js';
 import { nodeTimeoutMs, type ProtocolSettings, patienceMs } from '../options.js';
+import type { InFlight } from './in-flight.js';
 import { NodeClock } from './node-clock.js';
 
 /** How long a node that gave no answer is not asked; doubles with each time in a row. Then one call finds out. */
@@ -24,8 +25,7 @@ export interface Context {
   readonly ports: Ports;
   readonly calls: Calls;
   readonly settings: ProtocolSettings;
-  /** Requests that are out, each until its answer or deadline. */
-  readonly inFlight: Set<Promise<unknown>>;
+  readonly inFlight: InFlight;
 }
 
 /**
@@ -81,71 +81,90 @@ export class Member {
     return Math.max(0, this.#waitsUntilMs - this.#nowMs);
   }
 
-  /** One request within its deadline. @throws whatever the node says, OutcomeUnknownError without an answer */
-  async call<T>(doing: string, ttlMs: number, send: () => Promise<T>, timeoutMs = this.#timeoutMs(ttlMs)): Promise<T> {
-    const { inFlight } = this.#context;
-    const sentMs = this.#nowMs;
-    const answer = this.#within(timeoutMs, ttlMs, doing, this.#noting(send, sentMs));
-    inFlight.add(answer);
-    try {
-      return await answer;
-    } catch (error) {
-      // What was asked after it has been answered: the reply was lost, and the node is there.
-      if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
-      throw error;
-    } finally {
-      this.#asked = true;
-      inFlight.delete(answer);
-    }
+  /**
+   * One request within its deadline. Called back instead of awaited, as far as it goes: an uncontended lock spends more on
+   * promises than on anything else.
+   *
+   * @throws whatever the node says, OutcomeUnknownError without an answer
+   */
+  call<T>(doing: string, ttlMs: number, send: () => Promise<T>, timeoutMs = this.#timeoutMs(ttlMs)): Promise<T> {
+    const { calls, inFlight, ports } = this.#context;
+    const sentAt = ports.now();
+    const sentMs = sentAt.monotonicMs;
+    inFlight.add();
+    return new Promise((resolve, reject) => {
+      const answer = this.#noting(send, sentMs);
+      const attempt = (from: Instant) => {
+        calls.within(
+          timeoutMs,
+          from,
+          doing,
+          () => answer,
+          answered,
+          (error) => failed(error, from),
+        );
+      };
+      const answered = (value: T) => {
+        this.#asked = true;
+        inFlight.settled();
+        resolve(value);
+      };
+      const failed = (error: unknown, from: Instant) => {
+        if (this.#heldUp(error, from.monotonicMs, sentMs, timeoutMs, ttlMs)) return attempt(ports.now());
+        this.#asked = true;
+        inFlight.settled();
+        // What was asked after it has been answered: the reply was lost, and the node is there.
+        if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
+        reject(error);
+      };
+      attempt(sentAt);
+    });
   }
 
   /** The same for requests that only a node may answer that was joined. @throws NotVotingError if it says nothing that counts */
   voting<T extends Standing>(doing: string, ttlMs: number, send: (incarnation: string) => Promise<T>): Promise<T> {
-    return this.call(doing, ttlMs, () => this.#joined(send));
+    return this.call(doing, ttlMs, () => this.#joined(send, 1));
   }
 
   /** A deadline that fired late says that this process was busy or stood still: the answer may be there, unread. */
-  async #within<T>(timeoutMs: number, ttlMs: number, doing: string, answer: Promise<T>): Promise<T> {
-    const { calls, settings } = this.#context;
-    const sinceMs = this.#nowMs;
-    for (;;) {
-      const sentMs = this.#nowMs;
-      try {
-        return await calls.promise(timeoutMs, doing, () => answer);
-      } catch (error) {
-        const isLate = this.#nowMs - sentMs > timeoutMs * (1 + stallRatio);
-        const isOver = sentMs > sinceMs && this.#nowMs - sinceMs >= patienceMs(settings, ttlMs);
-        if (!isLate || isOver || !(error instanceof OutcomeUnknownError)) throw error;
-      }
-    }
+  #heldUp(error: unknown, fromMs: number, sentMs: number, timeoutMs: number, ttlMs: number): boolean {
+    const nowMs = this.#nowMs;
+    const isLate = nowMs - fromMs > timeoutMs * (1 + stallRatio);
+    const isOver = fromMs > sentMs && nowMs - sentMs >= patienceMs(this.#context.settings, ttlMs);
+    return isLate && !isOver && error instanceof OutcomeUnknownError;
   }
 
-  async #joined<T extends Standing>(send: (incarnation: string) => Promise<T>): Promise<T> {
-    for (let tries = 1; ; tries++) {
-      const incarnation = this.incarnation ?? (await this.#join());
-      const twin = this.#isTwin(this);
-      if (twin !== undefined)
-        throw new NotVotingError(`it is the same server as ${twin.name}: give each node a server of its own`);
-      const sentMs = this.#nowMs;
-      const reply = await send(incarnation);
+  #joined<T extends Standing>(send: (incarnation: string) => Promise<T>, tries: number): Promise<T> {
+    const { incarnation } = this;
+    if (incarnation === undefined) return this.#join().then(() => this.#sendAs(this.incarnation ?? '', send, tries));
+    return this.#sendAs(incarnation, send, tries);
+  }
+
+  #sendAs<T extends Standing>(incarnation: string, send: (incarnation: string) => Promise<T>, tries: number): Promise<T> {
+    const twin = this.#isTwin(this);
+    if (twin !== undefined) {
+      return Promise.reject(new NotVotingError(`it is the same server as ${twin.name}: give each node a server of its own`));
+    }
+    const sentMs = this.#nowMs;
+    return send(incarnation).then((reply) => {
       this.#heard(reply, sentMs);
       if (reply.state === 'votes' && this.waitsMs > 0) return { ...reply, state: 'waits' };
       if (reply.state !== 'stranger') return reply;
       if (this.incarnation === incarnation) this.incarnation = undefined;
       if (tries > 1) throw new NotVotingError('it was restarted again and again: see its log');
-    }
+      return this.#joined(send, tries + 1);
+    });
   }
 
   /** One at a time: all that wait for it go on with it. */
-  async #join(): Promise<string> {
+  #join(): Promise<void> {
     // With a deadline of its own: whoever waits for it would else wait behind one that never settles, for ever.
     this.#joining ??= this.#context.calls
       .promise(firstTimeoutMs, 'joining', () => this.#joinNow())
       .finally(() => {
         this.#joining = undefined;
       });
-    await this.#joining;
-    return this.incarnation ?? '';
+    return this.#joining;
   }
 
   async #joinNow(): Promise<void> {
@@ -164,14 +183,15 @@ export class Member {
   }
 
   /** Also an answer that comes too late shows that it is there. */
-  async #noting<T>(send: () => Promise<T>, sentMs: number): Promise<T> {
-    const answer = await send();
-    this.#answeredMs = Math.max(this.#answeredMs, sentMs);
-    this.#silences = 0;
-    this.#restsUntilMs = Number.NEGATIVE_INFINITY;
-    this.lastError = undefined;
-    this.#answered(this);
-    return answer;
+  #noting<T>(send: () => Promise<T>, sentMs: number): Promise<T> {
+    return promised(send).then((answer) => {
+      this.#answeredMs = Math.max(this.#answeredMs, sentMs);
+      this.#silences = 0;
+      this.#restsUntilMs = Number.NEGATIVE_INFINITY;
+      this.lastError = undefined;
+      this.#answered(this);
+      return answer;
+    });
   }
 
   #silent(error: unknown): void {

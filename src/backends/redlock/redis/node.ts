@@ -1,4 +1,5 @@
 import type { Held, LockRecord, Release, RevokedBy, Stop } from '../../../core/backend.js';
+import type { Ports } from '../../../core/clock.js';
 import { OutcomeUnknownError } from '../../../core/errors.js';
 import { limits } from '../../../core/limits.js';
 import type { LockName } from '../../../core/name.js';
@@ -40,11 +41,11 @@ export class RedisNode implements Node {
   readonly #record: string;
   readonly #retention: string;
 
-  constructor(name: string, driver: Driver, settings: Settings) {
+  constructor(name: string, driver: Driver, settings: Settings, ports?: Ports) {
     this.name = name;
     this.#driver = driver;
     this.#settings = settings;
-    this.#commands = new Commands(driver);
+    this.#commands = new Commands(driver, ports);
     this.#keys = new Keys(settings.prefix);
     // Each release wakes one process: one that has nobody waiting passes it on.
     this.#wakes = new Wakes(driver, settings.prefix, (key) => this.#passOn(key));

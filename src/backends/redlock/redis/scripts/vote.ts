@@ -18,7 +18,7 @@ export const voteScript = script(
 -- reply {state, ms until it votes, now in us}; where it votes, then also:
 --       'yes', first fence, last fence, owner, holders ended  |  'held', holder  |  'ended'
 local K, N, owner = KEYS[1], KEYS[2], ARGV[1]
-local ttl, rest, retention = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local rest, retention = ARGV[3], ARGV[4]
 local fences, proposal, round, channel, why = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9], ARGV[10]
 ${base}
 ${standing}
@@ -28,12 +28,12 @@ ${ending}
 ${waking}
 local state, votesIn = standing(ARGV[8])
 if state ~= 'votes' then return {state, int(votesIn), int(nowUs)} end
-if ttl > tonumber(past[4] or 0) then call('HSET', N, 'ttl', int(ttl)) end
+if tonumber(ARGV[2]) > tonumber(past[4] or 0) then call('HSET', N, 'ttl', ARGV[2]) end
 
 local v = read()
 local first, last, hasRound, at = mine(v)
 if first then
-  call('SET', K, value(first, last, math.max(round, hasRound), string.sub(v, at)), 'PX', int(ttl))
+  call('SET', K, value(first, last, math.max(round, hasRound), string.sub(v, at)), 'PX', ARGV[2])
   return {state, 0, int(nowUs), 'yes', first, last, owner, {}}
 end
 if isEnded(owner, round) then return {state, 0, int(nowUs), 'ended'} end
@@ -65,7 +65,7 @@ last = first + fences - 1
 -- The fence first: a script that ends halfway has then granted nothing.
 storeFence(last, round, retention)
 first, last = int(first), int(last)
-call('SET', K, value(first, last, round, ',"sinceMs":' .. int(nowMs) .. rest), 'PX', int(ttl))
+call('SET', K, value(first, last, round, ',"sinceMs":' .. int(nowMs) .. rest), 'PX', ARGV[2])
 if channel ~= '' then call('ZREM', X, channel) end
 return {state, 0, int(nowUs), 'yes', first, last, owner, ended}
 `,
