@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config';
  */
 const groups = {
   stores: {
-    include: ['conformance', 'sqlite', 'redis', 'redlock'].map((folder) => `test/${folder}/**/*.test.ts`),
+    include: ['conformance', 'sqlite', 'redis', 'redlock', 'zookeeper'].map((folder) => `test/${folder}/**/*.test.ts`),
     testTimeout: 60_000,
   },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },

@@ -1,0 +1,105 @@
+import type { Ask, Grant } from '../../core/backend.js';
+import { BackendCorruptError } from '../../core/errors.js';
+import { codes, long, type OpResult, type Stat } from './client.js';
+import type { Committed, Operation } from './operation.js';
+import { holdNode, type View } from './paths.js';
+import { promisedMs } from './sessions.js';
+import type { Store } from './store.js';
+import { dataOf, fencesOf, knownOf } from './values.js';
+
+/** An ask, and where it belongs. */
+export interface Applicant {
+  readonly ask: Ask;
+  readonly id: string;
+  readonly parent: string;
+  readonly operation: Operation;
+}
+
+/**
+ * A name that nobody uses: its node, the hold, and the node of its life in one step. Undefined if the name is in use.
+ *
+ * What is written to the parent last tells the number of the transaction, and is its first version that can be compared.
+ */
+export async function grantFirst(store: Store, applicant: Applicant): Promise<Grant | undefined> {
+  const { ask, id, parent, operation } = applicant;
+  const life = store.newLife();
+  const hold = holdNode(ask.mode, id);
+  for (let tries = 1; ; tries++) {
+    const answer = await operation.commit((steps) =>
+      steps
+        .create(parent, 'persistent')
+        .create(`${parent}/${life}`, 'persistent')
+        .create(`${parent}/${hold}`, 'ephemeral', dataOf(ask))
+        .touch(parent),
+    );
+    if (answer.done) return granted(store, applicant, answer, 3, { alone: true, life });
+    if (answer.code !== codes.noNode || tries === 3) return undefined;
+    await operation.makePath(store.paths.locks);
+  }
+}
+
+/**
+ * A name that is free as far as this view goes. Undefined if anything was granted since.
+ *
+ * The order matters: members of an ensemble show a transaction's steps one by one. Whoever sees the new version sees the new
+ * hold, too.
+ */
+export async function grantNext(store: Store, applicant: Applicant, view: View): Promise<Grant | undefined> {
+  const { ask, id, parent, operation } = applicant;
+  const [life] = view.lives;
+  const mine = view.places.filter((place) => place.id === id);
+  const alone = view.holders.length === 0 && view.places.length === mine.length;
+  const answer = await operation.commit((steps) => {
+    steps
+      .create(`${parent}/${holdNode(ask.mode, id)}`, 'ephemeral', dataOf(ask))
+      .exists(`${parent}/${life}`)
+      .write(parent, view.version);
+    for (const { node } of mine) steps.remove(`${parent}/${node}`);
+  });
+  if (!answer.done) return undefined;
+  for (const { node } of mine) store.keeping.forget(`${parent}/${node}`);
+  return granted(store, applicant, answer, 2, { alone, life });
+}
+
+export function granted(
+  store: Store,
+  { ask, id, parent, operation }: Applicant,
+  { results }: Committed,
+  index: number,
+  more: { readonly alone: boolean; readonly life: string | undefined },
+): Grant {
+  const stat = statOf(results, index);
+  const { session } = operation;
+  store.clock.seen(stat);
+  store.keeping.add(session, parent, holdNode(ask.mode, id), ask.ttlMs, more);
+  return {
+    outcome: 'granted',
+    fences: fencesOf(long(stat.mzxid), ask.fences),
+    ttlMs: promisedMs(ask.ttlMs, session.timeoutMs),
+  };
+}
+
+/** Told again, with a fresh TTL. Undefined if it has gone meanwhile. */
+export async function grantAgain(store: Store, { ask, id, parent, operation }: Applicant): Promise<Grant | undefined> {
+  const path = `${parent}/${holdNode(ask.mode, id)}`;
+  const kept = store.keeping.get(path);
+  const ours = kept !== undefined && kept.session === operation.session;
+  const node = await operation.read(path);
+  if (node === undefined) return undefined;
+  // Written, because a read alone may be answered by a server that has been left behind.
+  const proof = await operation.commit((steps) => (ours ? steps.exists(path) : steps.touch(path, node.data)));
+  if (!proof.done) return undefined;
+  const known = knownOf(node.data, node.stat, path);
+  if (ours) store.keeping.renew(kept, ask.ttlMs);
+  return {
+    outcome: 'granted',
+    fences: fencesOf(known.zxid, known.fences),
+    ttlMs: promisedMs(ask.ttlMs, operation.session.timeoutMs),
+  };
+}
+
+function statOf(results: readonly OpResult[], index: number): Stat {
+  const stat = results[index]?.stat;
+  if (stat === undefined) throw new BackendCorruptError('the server did not tell what it wrote: use ZooKeeper 3.5 or later');
+  return stat;
+}
