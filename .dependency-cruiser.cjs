@@ -3,6 +3,7 @@ const clients = {
   'src/cli': ['cli-table3', 'picocolors'],
   'src/backends/sqlite': ['libsql'],
   'src/backends/redis': ['ioredis', 'redis'],
+  'src/backends/zookeeper': ['node-zookeeper-client'],
 };
 
 /** Each npm package belongs to one folder. */
@@ -114,7 +115,10 @@ module.exports = {
       comment: 'declare the package in package.json; what is shipped may not use a devDependency',
       from: { path: '^src/' },
       // The tests need the optional peers installed.
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/(ioredis|redis)/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        pathNot: '(^|/)node_modules/(ioredis|redis|(?:@types/)?node-zookeeper-client)/',
+      },
     },
     ...clientRules,
   ],

@@ -39,6 +39,10 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'redlock+tls://user:password@redis-a:6379,redis-b:6379,redis-c:6379',
     open: openRedlock,
   },
+  zk: {
+    example: 'zk://zk-1:2181,zk-2:2181,zk-3:2181',
+    open: async (url) => (await import('../backends/zookeeper/index.js')).zookeeperFromUrl(url),
+  },
 };
 
 async function openRedis(url: string): Promise<Backend> {

@@ -2,7 +2,7 @@ import type { Ask, Grant, Refusal } from '../../core/backend.js';
 import { BackendUnavailableError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { codes } from './client.js';
-import { type Applicant, grantAgain, grantFirst, grantNext } from './granting.js';
+import { type Applicant, grantAgain, grantFirst, grantNext, isComparable } from './granting.js';
 import { abandonedNode, type Child, idOf, type Place, placePrefix, type View } from './paths.js';
 import type { Store } from './store.js';
 import { dataOf } from './values.js';
@@ -31,14 +31,21 @@ export async function acquire(store: Store, ask: Ask): Promise<Grant | Refusal> 
 
 async function tryOnce(store: Store, applicant: Applicant): Promise<Grant | Refusal | undefined> {
   const { ask, id, parent, operation } = applicant;
+  const foreseen = store.wakes.foreseen(parent, id);
+  if (foreseen !== undefined) {
+    const grant = await grantNext(store, applicant, foreseen);
+    if (grant !== undefined) return grant;
+  }
   if (!store.isInUse(parent)) {
     const grant = await grantFirst(store, applicant);
     if (grant !== undefined) return grant;
-    store.used(parent);
   }
   const view = await store.look(operation, parent);
-  if (view === undefined) return void store.unused(parent);
-  store.used(parent);
+  if (view === undefined) {
+    store.unused(parent);
+    return undefined;
+  }
+  if (isShared(view, id)) store.used(parent);
   if (view.holders.some((holder) => holder.id === id)) return grantAgain(store, applicant);
   if (view.abandoned.has(id) || view.revoked.has(id)) return abandoned;
   if (!(await isComparable(store, applicant, view))) return undefined;
@@ -53,14 +60,9 @@ async function tryOnce(store: Store, applicant: Applicant): Promise<Grant | Refu
   return refusal(store, applicant, view, line, retryInMs);
 }
 
-/** Version 0 cannot be asked for, and −1 means any; a parent that others made has no life. */
-async function isComparable(store: Store, { parent, operation }: Applicant, { version, lives }: View): Promise<boolean> {
-  if (lives.length > 0 && version !== 0 && version !== -1) return true;
-  await operation.commit((steps) => {
-    if (lives.length === 0) steps.create(`${parent}/${store.newLife()}`, 'persistent');
-    steps.touch(parent);
-  });
-  return false;
+/** Somebody else is there, too. */
+function isShared({ holders, places }: View, id: string): boolean {
+  return [...holders, ...places].some((child) => child.id !== id);
 }
 
 interface Line {
@@ -98,6 +100,13 @@ function keepPlace(store: Store, { id, parent, operation }: Applicant, view: Vie
   if (kept !== undefined) store.keeping.renew(kept, limits.placeMs);
   const before = line.ahead.at(-1) ?? line.blocking.at(-1);
   if (before !== undefined) store.wakes.until(operation.session, parent, before.node);
+  if (line.ahead.length === 0 && line.blocking.length === 1) {
+    // What will be to see when the one holder has gone, unless something else is granted.
+    store.wakes.foresee(parent, id, line.blocking[0] as Child, {
+      ...view,
+      holders: view.holders.filter((each) => each !== line.blocking[0]),
+    });
+  }
   // An ask whose answer was lost may have taken two.
   for (const { node } of view.places.filter((place) => place.id === id && place !== mine)) {
     operation.remove(`${parent}/${node}`).catch(() => {});
@@ -115,9 +124,12 @@ async function passOver(
   line: Line,
 ): Promise<number | 'passed' | undefined> {
   const [head] = line.ahead;
-  const isFree = head !== undefined && !view.holders.some((holder) => head.mode === 'exclusive' || holder.mode === 'exclusive');
-  const offeredMs = store.offeredMs(parent, isFree ? head.node : undefined);
-  if (!isFree) return undefined;
+  if (head === undefined) return undefined;
+  if (view.holders.some((holder) => head.mode === 'exclusive' || holder.mode === 'exclusive')) {
+    store.notOffered(parent, head);
+    return undefined;
+  }
+  const offeredMs = store.offeredMs(parent, head, view);
   if (offeredMs < limits.claimMs) return limits.claimMs - offeredMs;
   await operation.commit((steps) =>
     steps.exists(`${parent}/${view.lives[0]}`).write(parent, view.version).remove(`${parent}/${head.node}`),

@@ -47,7 +47,7 @@ export interface Transaction {
 export interface ZooKeeperClient {
   connect(): void;
   close(): void;
-  getState(): { readonly name?: string; getName?(): string };
+  getState(): object;
   getSessionId(): Buffer;
   getSessionTimeout(): number;
   // biome-ignore lint/suspicious/noExplicitAny: events of any kind
@@ -61,6 +61,9 @@ export interface ZooKeeperClient {
   getChildren(path: string, done: Done<[string[], Stat]>): void;
   transaction(): Transaction;
 }
+
+/** Makes a client that is not connected yet, whose sessions last so long: `(ms) => createClient('a:2181,b:2181', { sessionTimeout: ms })`. */
+export type ClientFactory = (sessionTimeoutMs: number) => ZooKeeperClient;
 
 /** The library's numbers for the kinds of nodes. */
 export const modes = { persistent: 0, ephemeral: 1, ephemeralSequential: 3 } as const;

@@ -61,6 +61,24 @@ export async function grantNext(store: Store, applicant: Applicant, view: View):
   return granted(store, applicant, answer, 2, { alone, life });
 }
 
+/**
+ * Whether a grant can be made upon this view; if not, it can upon the next one. Version 0 cannot be compared (the library
+ * takes it for any), nor can −1 (which means any), and a parent that somebody else made has no life.
+ */
+export async function isComparable(
+  store: Store,
+  { parent, operation }: Pick<Applicant, 'parent' | 'operation'>,
+  view: View,
+): Promise<boolean> {
+  const { version, lives } = view;
+  if (lives.length > 0 && version !== 0 && version !== -1) return true;
+  await operation.commit((steps) => {
+    if (lives.length === 0) steps.create(`${parent}/${store.newLife()}`, 'persistent');
+    steps.touch(parent);
+  });
+  return false;
+}
+
 export function granted(
   store: Store,
   { ask, id, parent, operation }: Applicant,

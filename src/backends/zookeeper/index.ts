@@ -19,7 +19,7 @@ import { InvalidArgumentError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { acquire } from './acquiring.js';
-import type { ZooKeeperClient } from './client.js';
+import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { records } from './listing.js';
 import { parseOptions, type Settings, type ZooKeeperOptions } from './options.js';
@@ -28,8 +28,9 @@ import { renewAll } from './renewing.js';
 import { revoke } from './revoking.js';
 import { Sessions } from './sessions.js';
 import { Store } from './store.js';
+import { openUrl } from './url.js';
 
-export type { ZooKeeperClient, ZooKeeperOptions };
+export type { ClientFactory, ZooKeeperClient, ZooKeeperOptions };
 
 const traits: Traits = {
   shared: true,
@@ -42,9 +43,6 @@ const traits: Traits = {
   fenceSource: 'the number of the transaction that granted (czxid), times 512',
   guarantee: 'exclusion and rising fences while a majority of the ensemble keeps its data; no clock is compared',
 };
-
-/** Makes a client that is not connected yet, whose sessions last so long: `(ms) => createClient('a:2181,b:2181', { sessionTimeout: ms })`. */
-export type ClientFactory = (sessionTimeoutMs: number) => ZooKeeperClient;
 
 /**
  * Leases in ZooKeeper. A client is of no use when its session has expired, and how long a session should last depends on the
@@ -59,6 +57,16 @@ export function zookeeper(open: ClientFactory, options?: ZooKeeperOptions): Back
     );
   }
   return new ZooKeeperBackend(open, parseOptions(options));
+}
+
+/**
+ * `zk://user:password@host:2181,host:2181/node?root=/holdfast`, with `node-zookeeper-client`.
+ *
+ * @throws InvalidArgumentError, NotSupportedError
+ */
+export async function zookeeperFromUrl(url: string): Promise<Backend> {
+  const { open, options } = await openUrl(url);
+  return zookeeper(open, options);
 }
 
 class ZooKeeperBackend implements Backend {

@@ -1,15 +1,18 @@
-import type { ZooKeeperClient } from './client.js';
+import { codes, type ZooKeeperClient } from './client.js';
 
 /** Inside `node-zookeeper-client`, and not part of its interface: every use is optional. */
 interface Internals {
   onSocketData?: (bytes: Buffer) => void;
   pendingBuffer?: unknown;
   xid?: number;
+  readonly packetQueue?: { readonly queue?: { readonly callback?: (error: unknown) => void }[] };
   readonly socket?: { destroy(): void } | null;
 }
 
 /** Numbers of requests are 32 bits wide, and the library does not begin anew: a busy client would throw after some days. */
 const xidMax = 2 ** 30;
+
+const lost = Object.assign(new Error('the connection was lost'), { code: codes.connectionLoss });
 
 function internalsOf(client: ZooKeeperClient): Internals | undefined {
   return (client as { connectionManager?: Internals }).connectionManager;
@@ -20,7 +23,8 @@ function internalsOf(client: ZooKeeperClient): Internals | undefined {
  *
  * - it throws out of a socket's event, hence out of the process, at a code of a newer server (a session that has moved, a
  *   quota), and the connection is then broken here instead;
- * - the rest of an answer that was cut off is put before the first bytes of the next connection.
+ * - the rest of an answer that was cut off is put before the first bytes of the next connection;
+ * - what a full socket did not take is kept through a lost connection, and sent on the next one before the login.
  */
 export function mend(client: ZooKeeperClient): void {
   const internals = internalsOf(client);
@@ -36,6 +40,7 @@ export function mend(client: ZooKeeperClient): void {
   };
   client.on('disconnected', () => {
     internals.pendingBuffer = null;
+    for (const { callback } of internals.packetQueue?.queue?.splice(0) ?? []) callback?.(lost);
   });
 }
 

@@ -153,7 +153,11 @@ export class Operation {
       await this.#request<string>(true, (client, done) => {
         if (acls === undefined) client.create(part, nothing, modes.persistent, done);
         else client.create(part, nothing, acls, modes.persistent, done);
-      }).catch(unless(codes.nodeExists));
+      }).catch((error: Error) => {
+        const code = codeOf(error.cause);
+        if (code === codes.nodeExists) return;
+        throw depth === 1 && code === codes.noNode ? noChroot(error) : error;
+      });
     }
   }
 
@@ -206,10 +210,9 @@ function refusalOf(error: unknown, results: readonly OpResult[] | undefined): Re
 /** What another client's doings lead to, and no fault. */
 const ordinary: ReadonlySet<number> = new Set([codes.noNode, codes.nodeExists, codes.badVersion, codes.notEmpty]);
 
-function unless(code: number): (error: unknown) => void {
-  return (error) => {
-    if (codeOf((error as Error).cause) !== code) throw error;
-  };
+function noChroot(cause: Error): BackendUnavailableError {
+  const message = 'ZooKeeper: the node that the connection string ends with is not there: create it, or leave it out';
+  return new BackendUnavailableError(message, { cause, permanent: true });
 }
 
 async function orMissing<T>(answer: Promise<T>): Promise<T | undefined> {

@@ -12,7 +12,7 @@ export async function release(store: Store, held: Held): Promise<Release> {
   const parent = store.paths.of(held.name);
   const path = `${parent}/${holdNode(held.mode, idOf(held.owner))}`;
   const kept = store.keeping.get(path);
-  if (kept?.alone === true) {
+  if (kept?.alone === true && !store.isInUse(parent)) {
     const answer = await operation.commit((steps) => steps.remove(path).remove(`${parent}/${kept.life}`).remove(parent));
     if (answer.done) {
       store.keeping.forget(path);
@@ -22,7 +22,6 @@ export async function release(store: Store, held: Held): Promise<Release> {
   }
   if (await operation.remove(path)) {
     store.keeping.forget(path);
-    store.used(parent);
     store.tidying.soon(parent);
     return 'released';
   }
@@ -55,7 +54,9 @@ export async function abandon(store: Store, ask: Ask): Promise<void> {
   const parent = store.paths.of(ask.name);
   const id = idOf(ask.owner);
   const tomb = abandonedNode(id);
-  while (!(await bury(store, operation, parent, tomb))) continue;
+  store.wakes.forget(parent, id);
+  let isBuried = false;
+  while (!isBuried) isBuried = await bury(store, operation, parent, tomb);
   // From here on nothing of this owner can come; what has come before is taken away.
   const view = await store.look(operation, parent);
   if (view === undefined) return;

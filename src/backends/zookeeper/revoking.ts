@@ -2,7 +2,7 @@ import type { LockRecord, Revocation, Revoker } from '../../core/backend.js';
 import { BackendUnavailableError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
-import { type Applicant, granted, grantAgain, grantFirst } from './granting.js';
+import { type Applicant, granted, grantAgain, grantFirst, isComparable } from './granting.js';
 import type { Operation } from './operation.js';
 import { holdNode, idOf, revokedNode, type View } from './paths.js';
 import type { Store } from './store.js';
@@ -47,6 +47,7 @@ async function ofThese(
   }
   if (heir !== undefined && (view.abandoned.has(heir.id) || view.revoked.has(heir.id))) return { ended: [] };
   if (heir === undefined && view.holders.length === 0) return { ended: [] };
+  if (!(await isComparable(store, { parent, operation }, view))) return undefined;
   const ended = await store.records(operation, parent, view.holders, true);
   if (ended.length < view.holders.length) return undefined;
   return replace(store, operation, parent, view, by, heir, ended);
@@ -68,11 +69,10 @@ async function replace(
   const answer = await operation.commit((steps) => {
     for (const { id } of unknown) steps.create(`${parent}/${revokedNode(id)}`, 'persistent', reasonData(by));
     if (heir !== undefined) steps.create(`${parent}/${holdNode(heir.ask.mode, heir.id)}`, 'ephemeral', dataOf(heir.ask));
-    if (life !== undefined) steps.exists(`${parent}/${life}`);
+    steps.exists(`${parent}/${life}`);
     written = steps.count;
     // The version before the removals: whoever sees it has seen the heir, and no name that looks free.
-    if (life === undefined || view.version === 0 || view.version === -1) steps.touch(parent);
-    else steps.write(parent, view.version);
+    steps.write(parent, view.version);
     for (const { node } of [...view.holders, ...mine]) steps.remove(`${parent}/${node}`);
   });
   if (!answer.done) return undefined;

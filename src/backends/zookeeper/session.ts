@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import { setInterval, setTimeout } from 'node:timers';
 import type { Calls } from '../../core/calls.js';
-import { BackendUnavailableError } from '../../core/errors.js';
-import type { ZooKeeperClient } from './client.js';
+import { BackendUnavailableError, InvalidArgumentError } from '../../core/errors.js';
+import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { beforeSending, breakConnection, mend } from './mending.js';
 
@@ -27,7 +27,7 @@ interface Waiter {
 export class Session {
   /** The server may allow less, or demand more. */
   readonly #wantedMs: number;
-  readonly #open: (sessionTimeoutMs: number) => ZooKeeperClient;
+  readonly #open: ClientFactory;
   readonly #calls: Calls;
   readonly #ended: (session: Session) => void;
   #client: ZooKeeperClient | undefined;
@@ -35,6 +35,7 @@ export class Session {
   #generation = 0;
   #disconnectedAtMs = 0;
   #attemptAtMs = 0;
+  #lookedAtMs = 0;
   #failure: Error | undefined;
   readonly #waiting = new Set<Waiter>();
   /** When each request that has no answer yet was sent, oldest first. */
@@ -44,12 +45,7 @@ export class Session {
   #closed = false;
 
   /** @param ended told when a session is over, and its nodes with it */
-  constructor(
-    open: (sessionTimeoutMs: number) => ZooKeeperClient,
-    wantedMs: number,
-    calls: Calls,
-    ended: (session: Session) => void,
-  ) {
+  constructor(open: ClientFactory, wantedMs: number, calls: Calls, ended: (session: Session) => void) {
     this.#open = open;
     this.#wantedMs = wantedMs;
     this.#calls = calls;
@@ -64,11 +60,6 @@ export class Session {
   /** As agreed with the server, once connected. */
   get timeoutMs(): number {
     return this.#client?.getSessionTimeout() ?? this.#wantedMs;
-  }
-
-  /** As servers show it: in hexadecimal. */
-  get id(): bigint {
-    return this.#client?.getSessionId().readBigInt64BE(0) ?? 0n;
   }
 
   get connected(): boolean {
@@ -128,7 +119,7 @@ export class Session {
 
   #start(): void {
     if (this.#client !== undefined) return;
-    const client = this.#open(this.#wantedMs);
+    const client = opened(this.#open(this.#wantedMs));
     this.#client = client;
     this.#attemptAtMs = performance.now();
     this.#disconnectedAtMs = this.#attemptAtMs;
@@ -151,7 +142,7 @@ export class Session {
       'error',
       mine(() => {}),
     );
-    this.#pulse = setInterval(() => this.#checkPulse(), Math.max(20, this.#wantedMs / 12));
+    this.#pulse = setInterval(() => this.#checkPulse(), Math.max(20, this.#wantedMs / 18));
     this.#pulse.unref();
     client.connect();
   }
@@ -175,6 +166,10 @@ export class Session {
     if (client === undefined) return;
     const nowMs = performance.now();
     const silenceMs = this.timeoutMs * silenceRatio;
+    // Answers may lie unread after a pause of this process: they come before the next look.
+    const paused = nowMs - this.#lookedAtMs > silenceMs / 2;
+    this.#lookedAtMs = nowMs;
+    if (paused) return;
     if (this.#connected) {
       for (const sentMs of this.#unanswered.values()) {
         if (nowMs - sentMs < silenceMs) return;
@@ -206,6 +201,17 @@ export class Session {
   }
 }
 
+/** @throws InvalidArgumentError */
+function opened(client: ZooKeeperClient): ZooKeeperClient {
+  if (typeof client?.connect !== 'function' || typeof client.transaction !== 'function') {
+    throw new InvalidArgumentError('the function given to zookeeper() must return a client of node-zookeeper-client');
+  }
+  if ((client.getState() as { readonly name?: unknown }).name !== 'DISCONNECTED') {
+    throw new InvalidArgumentError('the function given to zookeeper() must return a new client each time, and not connect it');
+  }
+  return client;
+}
+
 /** Ends a client, also one that does not end by itself. */
 function farewell(client: ZooKeeperClient, connected: boolean): Promise<void> {
   return new Promise((resolve) => {
@@ -226,7 +232,7 @@ function farewell(client: ZooKeeperClient, connected: boolean): Promise<void> {
 
 function deferred() {
   let resolve = () => {};
-  let reject = (_: Error) => {};
+  let reject: (error: Error) => void = () => {};
   const promise = new Promise<void>((yes, no) => {
     resolve = yes;
     reject = no;

@@ -1,6 +1,6 @@
 import type { Calls } from '../../core/calls.js';
 import { limits } from '../../core/limits.js';
-import type { ZooKeeperClient } from './client.js';
+import type { ClientFactory } from './client.js';
 import { closed } from './errors.js';
 import { Session } from './session.js';
 
@@ -15,13 +15,13 @@ const sessionPerTtl = 1.5;
  * would make everybody wait long for the short ones.
  */
 export class Sessions {
-  readonly #open: (sessionTimeoutMs: number) => ZooKeeperClient;
+  readonly #open: ClientFactory;
   readonly #calls: Calls;
   readonly #ended: (session: Session) => void;
   readonly #sessions = new Map<number, Session>();
   #closed = false;
 
-  constructor(open: (sessionTimeoutMs: number) => ZooKeeperClient, calls: Calls, ended: (session: Session) => void) {
+  constructor(open: ClientFactory, calls: Calls, ended: (session: Session) => void) {
     this.#open = open;
     this.#calls = calls;
     this.#ended = ended;

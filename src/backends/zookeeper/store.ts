@@ -35,8 +35,8 @@ export class Store {
   /** Until when a name counts as one that others use. */
   readonly #inUse = new Map<string, number>();
   readonly #known = new Map<string, Known>();
-  /** Since when the head of a queue could have had its turn. */
-  readonly #offered = new Map<string, { readonly node: string; readonly sinceMs: number }>();
+  /** Since when the head of a queue could have had its turn, by the path of its place. */
+  readonly #offered = new Map<string, { readonly version: number; readonly sinceMs: number }>();
   readonly #unique = randomBytes(9).toString('base64url');
   #lives = 0;
 
@@ -84,16 +84,17 @@ export class Store {
     return found === undefined ? undefined : viewOf(found.children, found.stat.version);
   }
 
-  /** How long this place has been first in line for something that is free. */
-  offeredMs(parent: string, node: string | undefined): number {
-    const offer = this.#offered.get(parent);
-    if (node === undefined) {
-      if (offer !== undefined) this.#offered.delete(parent);
-      return 0;
-    }
-    if (offer?.node === node) return performance.now() - offer.sinceMs;
-    remember(this.#offered, parent, { node, sinceMs: performance.now() });
+  /** How long this place has been first in line for something that is free. Counted anew after each grant. */
+  offeredMs(parent: string, { node }: Child, { version }: View): number {
+    const path = `${parent}/${node}`;
+    const offer = this.#offered.get(path);
+    if (offer?.version === version) return performance.now() - offer.sinceMs;
+    remember(this.#offered, path, { version, sinceMs: performance.now() });
     return 0;
+  }
+
+  notOffered(parent: string, { node }: Child): void {
+    this.#offered.delete(`${parent}/${node}`);
   }
 
   /** Undefined if it is gone. */

@@ -1,6 +1,10 @@
 import type { Stop } from '../../core/backend.js';
 import { codeOf, codes } from './client.js';
+import type { Child, View } from './paths.js';
 import type { Session } from './session.js';
+
+/** The library's number of that event. */
+const nodeDeleted = 2;
 
 /**
  * Who listens to which name, and which nodes are watched for them: each process watches the one node whose end can change
@@ -10,6 +14,8 @@ export class Wakes {
   readonly #listeners = new Map<string, Set<{ readonly wake: () => void }>>();
   /** Nodes that are watched, in which session, and the names that are woken. The library cannot stop watching. */
   readonly #watched = new Map<string, { readonly session: Session; readonly parent: string }>();
+  /** What a waiter will see when the holder before it has gone, and whether it has. */
+  readonly #foreseen = new Map<string, { readonly path: string; readonly view: View; isSo: boolean }>();
   #closed = false;
 
   watch(parent: string, wake: () => void): Stop {
@@ -29,9 +35,10 @@ export class Wakes {
     if (this.#watched.has(path) || this.#closed) return;
     const entry = { session, parent };
     this.#watched.set(path, entry);
-    const over = () => {
+    const over = (event?: unknown) => {
       if (this.#watched.get(path) !== entry) return;
       this.#watched.delete(path);
+      if ((event as { type?: unknown } | undefined)?.type === nodeDeleted) this.#hasGone(path);
       this.#wake(parent);
     };
     session
@@ -42,6 +49,24 @@ export class Wakes {
         if (codeOf(error) === codes.noNode) over();
         else this.#watched.delete(path);
       });
+  }
+
+  /** The owner may be granted what it waits for without another look: the grant fails if the name has changed. */
+  foresee(parent: string, id: string, before: Child, view: View): void {
+    this.#foreseen.set(`${parent} ${id}`, { path: `${parent}/${before.node}`, view, isSo: false });
+  }
+
+  /** At most once. */
+  foreseen(parent: string, id: string): View | undefined {
+    const key = `${parent} ${id}`;
+    const foreseen = this.#foreseen.get(key);
+    if (foreseen === undefined) return undefined;
+    this.#foreseen.delete(key);
+    return foreseen.isSo ? foreseen.view : undefined;
+  }
+
+  forget(parent: string, id: string): void {
+    this.#foreseen.delete(`${parent} ${id}`);
   }
 
   /** Nothing will be heard of its watches any more. */
@@ -57,6 +82,11 @@ export class Wakes {
     this.#closed = true;
     this.#listeners.clear();
     this.#watched.clear();
+    this.#foreseen.clear();
+  }
+
+  #hasGone(path: string): void {
+    for (const foreseen of this.#foreseen.values()) if (foreseen.path === path) foreseen.isSo = true;
   }
 
   #wake(parent: string): void {
