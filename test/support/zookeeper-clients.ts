@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import zk from 'node-zookeeper-client';
-import { zookeeper, type ZooKeeperOptions } from '../../src/backends/zookeeper/index.js';
+import { type ClientFactory, zookeeper, type ZooKeeperOptions } from '../../src/backends/zookeeper/index.js';
 import type { Backend } from '../../src/core/backend.js';
 import type { ZooKeeperServer } from './zookeeper-server.js';
 
 export function openZooKeeper(addresses: string, options?: ZooKeeperOptions): Backend {
-  return zookeeper((sessionTimeout) => zk.createClient(addresses, { sessionTimeout, spinDelay: 100 }), options);
+  return zookeeper(clientsOf(addresses), options);
+}
+
+export function clientsOf(addresses: string): ClientFactory {
+  return (sessionTimeout) => zk.createClient(addresses, { sessionTimeout, spinDelay: 100 });
 }
 
 /** A client of its own, past everything that is tested. */

@@ -25,12 +25,6 @@ function isZooKeeperMissing(): boolean {
 const startMsMax = 30_000;
 const tickMs = 200;
 
-export interface Member {
-  readonly id: number;
-  /** For followers, and for elections. */
-  readonly ports: readonly [number, number];
-}
-
 /** A real server on a free loopback port, in a folder of its own: alone, or a member of an ensemble. */
 export class ZooKeeperServer {
   readonly port: number;

@@ -30,6 +30,7 @@ import { Sessions } from './sessions.js';
 import { Store } from './store.js';
 import { openUrl } from './url.js';
 
+export { type ZooKeeperRecords, zookeeperRecords } from './records.js';
 export type { ClientFactory, ZooKeeperClient, ZooKeeperOptions };
 
 const traits: Traits = {

@@ -48,8 +48,8 @@ export class Steps {
    * Only if its version is still this one. Neither 0 nor −1 can be asked for: the library takes 0 for "whichever", and
    * −1 means that.
    */
-  write(path: string, version: number): this {
-    this.#transaction.setData(path, nothing, version);
+  write(path: string, version: number, data: Buffer = nothing): this {
+    this.#transaction.setData(path, data, version);
     this.count += 1;
     return this;
   }
@@ -104,6 +104,10 @@ export class Operation {
   /** Once, as one step, or not at all. @throws BackendUnavailableError, OutcomeUnknownError, ClosedError */
   async commit(build: (steps: Steps) => void): Promise<Committed | Refused> {
     await this.#connected();
+    return this.#commitNow(build);
+  }
+
+  async #commitNow(build: (steps: Steps) => void): Promise<Committed | Refused> {
     let refused: Refused | undefined;
     const results = await this.#request<readonly OpResult[]>(true, (client, done) => {
       const transaction = client.transaction();
@@ -131,11 +135,16 @@ export class Operation {
 
   async read(path: string): Promise<Node | undefined> {
     await this.#connected();
-    return this.readNow(path);
+    return this.#readNow(path);
   }
 
-  /** In the same turn as what was sent before: the server answers in this order, and has done that by then. */
-  readNow(path: string): Promise<Node | undefined> {
+  /** Sent together. The server answers in this order, so what is read is not older than what was written. */
+  async both(build: (steps: Steps) => void, path: string): Promise<[Committed | Refused, Node | undefined]> {
+    await this.#connected();
+    return Promise.all([this.#commitNow(build), this.#readNow(path)]);
+  }
+
+  #readNow(path: string): Promise<Node | undefined> {
     return orMissing(
       this.#request(false, (client, done) =>
         client.getData(path, (error, data, stat) => done(error, { data: data ?? nothing, stat })),

@@ -30,11 +30,14 @@ export class Paths {
   /** The parent of all names. */
   readonly locks: string;
   readonly records: string;
+  /** Written to for the sake of the leader's time. */
+  readonly clock: string;
 
   constructor(root: string) {
     this.root = root;
     this.locks = `${root}/locks`;
     this.records = `${root}/records`;
+    this.clock = `${root}/clock`;
   }
 
   of(name: LockName): string {

@@ -1,13 +1,23 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers';
 import type { Kept } from './keeping.js';
-import type { Store } from './store.js';
+import type { Operation } from './operation.js';
+import type { View } from './paths.js';
+import type { Session } from './session.js';
 
 /** A name that has just been released is often asked for again. */
 const restMs = 1_000;
 /** Names that are looked after at the same time when the backend is closed, and how long that may take. */
 const leavingMax = 1_000;
 const leavingMs = 1_000;
+
+/** What is needed of the store. */
+interface Store {
+  question(doing: string): Operation;
+  within(session: Session, timeoutMs: number, doing: string): Operation;
+  look(operation: Operation, parent: string): Promise<View | undefined>;
+  unused(parent: string): void;
+}
 
 /**
  * Takes away the nodes of names that nobody uses. Always safe: a node with children stays, and whoever finds it gone makes

@@ -59,7 +59,7 @@ export async function openUrl(url: string): Promise<{ readonly open: ClientFacto
       if (login !== undefined) client.addAuthInfo('digest', Buffer.from(login));
       return client;
     },
-    options: { root, ...(open ? {} : { acl: library.ACL.CREATOR_ALL_ACL }) },
+    options: { root, ...(open ? {} : { acl: [new library.ACL(library.Permission.ALL, new library.Id('auth', ''))] }) },
   };
 }
 
