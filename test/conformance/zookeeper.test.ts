@@ -15,7 +15,7 @@ describe.skipIf(zookeeperIsMissing)('zookeeper', () => {
       open: () => openZooKeeper(server.address),
       async close() {
         try {
-          await assertTreeClean(server);
+          await assertTreeClean(server.address);
         } finally {
           await server.stop();
         }

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import zk from 'node-zookeeper-client';
 import { type ClientFactory, zookeeper, type ZooKeeperOptions } from '../../src/backends/zookeeper/index.js';
 import type { Backend } from '../../src/core/backend.js';
-import type { ZooKeeperServer } from './zookeeper-server.js';
 
 export function openZooKeeper(addresses: string, options?: ZooKeeperOptions): Backend {
   return zookeeper(clientsOf(addresses), options);
@@ -52,8 +51,8 @@ export class Operator {
 const tidyMs = 3_000;
 
 /** No name is left, whatever became of those who used it, but for those of which somebody may still be told that it was revoked. */
-export async function assertTreeClean(server: ZooKeeperServer, root = '/holdfast'): Promise<void> {
-  const operator = await Operator.connect(server.address);
+export async function assertTreeClean(addresses: string, root = '/holdfast'): Promise<void> {
+  const operator = await Operator.connect(addresses);
   try {
     let left: unknown[] = [];
     for (const endMs = performance.now() + tidyMs; ; await sleep(100)) {

@@ -20,6 +20,7 @@ async function recordsOf(store: Store, parent: string): Promise<readonly LockRec
   const operation = store.question('listing');
   const view = await store.look(operation, parent);
   if (view === undefined) return [];
+  if (view.holders.length + view.places.length === 0) store.tidying.soon(parent);
   const [held, waiting] = await Promise.all([
     store.records(operation, parent, view.holders, true),
     store.records(operation, parent, view.places, false),

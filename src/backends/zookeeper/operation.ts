@@ -27,6 +27,9 @@ export interface Node {
   readonly stat: Stat;
 }
 
+/** Said before the caller loses patience: that nothing was sent is worth knowing. */
+const connectRatio = 0.8;
+
 /** The operations of one transaction, in the order in which they are done. */
 export class Steps {
   readonly #transaction: Transaction;
@@ -185,7 +188,7 @@ export class Operation {
   }
 
   #connected(): Promise<void> | undefined {
-    return this.session.connected ? undefined : this.session.ready(this.leftMs);
+    return this.session.connected ? undefined : this.session.ready(this.leftMs * connectRatio);
   }
 
   async #request<T>(writes: boolean, start: Start<T>): Promise<T> {

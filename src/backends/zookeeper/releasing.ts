@@ -41,6 +41,8 @@ export async function endingOf(
   if (view === undefined) return { outcome: 'gone' };
   const outcome = view.holders.some((holder) => holder.id !== id) ? 'not-yours' : 'gone';
   if (!view.revoked.has(id)) return { outcome };
+  // Whoever revoked it may have left by then.
+  store.keeping.add(operation.session, parent, revokedNode(id), limits.tombstoneMs, { lasting: true });
   const by: RevokedBy | undefined = reasonOf((await operation.read(`${parent}/${revokedNode(id)}`))?.data ?? Buffer.alloc(0));
   return { outcome, ...(by === undefined ? {} : { by }) };
 }
@@ -71,8 +73,7 @@ export async function abandon(store: Store, ask: Ask): Promise<void> {
 async function bury(store: Store, operation: Operation, parent: string, tomb: string): Promise<boolean> {
   // Every grant since it was looked at compares the version that is raised here.
   const beside = await operation.commit((steps) => steps.create(`${parent}/${tomb}`, 'ephemeral').touch(parent));
-  if (!beside.done && beside.code === codes.nodeExists) return true;
-  if (!beside.done) {
+  if (!beside.done && beside.code !== codes.nodeExists) {
     const life = store.newLife();
     const alone = await operation.commit((steps) =>
       steps

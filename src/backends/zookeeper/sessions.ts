@@ -46,6 +46,10 @@ export class Sessions {
     return this.of(limits.ttlMsDefault);
   }
 
+  get anyConnected(): boolean {
+    return [...this.#sessions.values()].some((session) => session.connected);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#sessions.values()].map((session) => session.close()));

@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
-import { setTimeout } from 'node:timers';
+import { setInterval, setTimeout } from 'node:timers';
+import { limits } from '../../core/limits.js';
 import type { Kept } from './keeping.js';
 import type { Operation } from './operation.js';
-import type { View } from './paths.js';
+import { revokedNode, type View } from './paths.js';
 import type { Session } from './session.js';
 
 /** A name that has just been released is often asked for again. */
@@ -11,8 +12,15 @@ const restMs = 1_000;
 const leavingMax = 1_000;
 const leavingMs = 1_000;
 
+/** What crashed processes left behind is looked for so often, and so many names at a time. */
+const sweepMs = 60_000;
+const sweptMax = 100;
+const straysMax = 1_000;
+
 /** What is needed of the store. */
 interface Store {
+  readonly paths: { readonly locks: string };
+  readonly sessions: { readonly anyConnected: boolean };
   question(doing: string): Operation;
   within(session: Session, timeoutMs: number, doing: string): Operation;
   look(operation: Operation, parent: string): Promise<View | undefined>;
@@ -26,11 +34,30 @@ interface Store {
 export class Tidying {
   readonly #store: Store;
   readonly #waiting = new Set<string>();
+  /** Nodes without an end of their own, and when they were first seen. */
+  readonly #strays = new Map<string, number>();
+  readonly #sweeping: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(store: Store) {
     this.#store = store;
+    // Not in step with other processes.
+    const everyMs = sweepMs * (0.8 + 0.4 * Math.random());
+    this.#sweeping = setInterval(() => {
+      if (store.sessions.anyConnected) this.sweep().catch(() => {});
+    }, everyMs);
+    this.#sweeping.unref();
+  }
+
+  /** Some of all names, begun at any of them. @param strayMs how long a revocation is remembered, counted from here */
+  async sweep(strayMs: number = limits.tombstoneMs): Promise<void> {
+    const { locks } = this.#store.paths;
+    const all = (await this.#store.question('tidying').children(locks))?.children ?? [];
+    const start = Math.floor(Math.random() * all.length);
+    for (let i = 0; i < Math.min(sweptMax, all.length) && !this.#closed; i++) {
+      await this.#tidy(`${locks}/${all[(start + i) % all.length]}`, strayMs);
+    }
   }
 
   /** Nobody waits for it. */
@@ -49,6 +76,7 @@ export class Tidying {
 
   close(): void {
     this.#closed = true;
+    clearInterval(this.#sweeping);
     clearTimeout(this.#timer);
   }
 
@@ -67,16 +95,35 @@ export class Tidying {
     await Promise.allSettled([...this.#waiting].slice(0, leavingMax).map((parent) => this.#tidy(parent)));
   }
 
-  async #tidy(parent: string): Promise<void> {
+  async #tidy(parent: string, strayMs = Number.POSITIVE_INFINITY): Promise<void> {
     const operation = this.#store.question('tidying');
     const view = await this.#store.look(operation, parent);
     if (view === undefined) return this.#store.unused(parent);
     const { holders, places, abandoned, revoked, lives } = view;
-    if (holders.length + places.length + abandoned.size + revoked.size > 0) return;
+    let left = revoked.size;
+    for (const id of revoked) {
+      const path = `${parent}/${revokedNode(id)}`;
+      if (this.#isStray(path, strayMs) && (await operation.remove(path)) !== undefined) left -= 1;
+    }
+    if (holders.length + places.length + abandoned.size + left > 0) return;
     const answer = await operation.commit((steps) => {
       for (const life of lives) steps.remove(`${parent}/${life}`);
       steps.remove(parent);
     });
     if (answer.done) this.#store.unused(parent);
+  }
+
+  /** Its time is over, counted from when it was first seen here: no clock is compared. */
+  #isStray(path: string, strayMs: number): boolean {
+    const nowMs = performance.now();
+    const sinceMs = this.#strays.get(path);
+    if (sinceMs === undefined) {
+      this.#strays.set(path, nowMs);
+      if (this.#strays.size > straysMax) for (const oldest of this.#strays.keys()) return !this.#strays.delete(oldest);
+      return strayMs <= 0;
+    }
+    if (nowMs - sinceMs < strayMs) return false;
+    this.#strays.delete(path);
+    return true;
   }
 }
