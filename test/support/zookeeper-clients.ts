@@ -41,6 +41,21 @@ export class Operator {
     return new Promise((resolve, reject) => this.client.remove(path, (error) => (error ? reject(error) : resolve())));
   }
 
+  async removeAll(path: string): Promise<void> {
+    for (const child of await this.children(path)) await this.removeAll(`${path}/${child}`);
+    await this.remove(path);
+  }
+
+  /** Ends somebody else's. */
+  static async endSession(address: string, sessionId: Buffer, sessionPassword: Buffer): Promise<void> {
+    const options = { sessionTimeout: 30_000, sessionId, sessionPassword };
+    const client = zk.createClient(address, options as { sessionTimeout: number });
+    const connected = new Promise<void>((resolve) => client.once('connected', resolve));
+    client.connect();
+    await connected;
+    await new Operator(client).close();
+  }
+
   async close(): Promise<void> {
     this.client.close();
     await new Promise<void>((resolve) => this.client.once('disconnected', resolve));

@@ -23,6 +23,7 @@ import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { records } from './listing.js';
 import { parseOptions, type Settings, type ZooKeeperOptions } from './options.js';
+import { findings } from './probe/index.js';
 import { abandon, release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { revoke } from './revoking.js';
@@ -74,10 +75,12 @@ class ZooKeeperBackend implements Backend {
   readonly name = 'zookeeper';
   readonly traits = traits;
   readonly #store: Store;
+  readonly #settings: Settings;
   readonly #calls = new Calls(systemPorts());
   #closed: Promise<void> | undefined;
 
   constructor(open: ClientFactory, settings: Settings) {
+    this.#settings = settings;
     const sessions = new Sessions(open, this.#calls, (session) => this.#store.sessionEnded(session));
     this.#store = new Store(sessions, this.#calls, settings);
   }
@@ -111,8 +114,7 @@ class ZooKeeperBackend implements Backend {
   }
 
   async probe(): Promise<readonly Finding[]> {
-    this.#open();
-    return [];
+    return findings(this.#open(), this.#settings.commandTimeoutMs);
   }
 
   close(): Promise<void> {

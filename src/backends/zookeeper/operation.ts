@@ -29,6 +29,8 @@ export interface Node {
 
 /** Said before the caller loses patience: that nothing was sent is worth knowing. */
 const connectRatio = 0.8;
+/** A session is a transaction of its own, whatever the TTL of the lease that is the first in it. */
+const connectMsMin = 400;
 
 /** The operations of one transaction, in the order in which they are done. */
 export class Steps {
@@ -86,7 +88,8 @@ export class Steps {
 export class Operation {
   readonly session: Session;
   readonly #calls: Calls;
-  readonly #dueMs: number;
+  readonly #timeoutMs: number;
+  #dueMs: number;
   readonly #doing: string;
   readonly #acls: Acls | undefined;
   /** Something of it has been done, or may have been. */
@@ -95,6 +98,7 @@ export class Operation {
   constructor(session: Session, calls: Calls, timeoutMs: number, doing: string, acls: Acls | undefined) {
     this.session = session;
     this.#calls = calls;
+    this.#timeoutMs = timeoutMs;
     this.#dueMs = performance.now() + timeoutMs;
     this.#doing = doing;
     this.#acls = acls;
@@ -155,6 +159,14 @@ export class Operation {
     );
   }
 
+  /** Asks the client something of its own. */
+  async inspect<T>(look: (client: ZooKeeperClient) => Promise<T>): Promise<T> {
+    await this.#connected();
+    return this.#request(false, (client, done) => {
+      look(client).then((value) => done(undefined, value), done as (error: unknown) => void);
+    });
+  }
+
   /** Makes a node that stays, and its parents. */
   async makePath(path: string): Promise<void> {
     await this.#connected();
@@ -188,7 +200,12 @@ export class Operation {
   }
 
   #connected(): Promise<void> | undefined {
-    return this.session.connected ? undefined : this.session.ready(this.leftMs * connectRatio);
+    return this.session.connected ? undefined : this.#connect();
+  }
+
+  async #connect(): Promise<void> {
+    await this.session.ready(Math.max(connectMsMin, this.leftMs * connectRatio));
+    this.#dueMs = performance.now() + this.#timeoutMs;
   }
 
   async #request<T>(writes: boolean, start: Start<T>): Promise<T> {

@@ -44,7 +44,8 @@ export class RecordSweep {
     const start = Math.floor(Math.random() * all.length);
     const clock = await this.#operation().commit((steps) => steps.touch(this.#paths.clock));
     if (!clock.done) return;
-    const nowMs = Number(long((clock.results[0]?.stat as Stat).mtime));
+    const { stat } = clock.results[0] as { readonly stat: Stat };
+    const nowMs = Number(long(stat.mtime));
     for (let i = 0; i < Math.min(lookedAtMax, all.length); i++) {
       const path = `${this.#paths.records}/${all[(start + i) % all.length]}`;
       const operation = this.#operation();

@@ -135,6 +135,8 @@ class RecordAt {
   async #find(): Promise<Found> {
     for (;;) {
       const [clock, node] = await this.#operation.both((steps) => steps.touch(this.#paths.clock), this.#path);
+      // Members of an ensemble show a transaction's steps one by one: it is made empty, and then written.
+      if (clock.done && node?.data.length === 0) continue;
       if (clock.done) {
         const nowMs = timeOf((clock.results[0] as OpResult).stat as Stat);
         return { node: node === undefined ? undefined : { written: readData(node.data, this.#path), stat: node.stat }, nowMs };

@@ -6,8 +6,10 @@ import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { beforeSending, breakConnection, mend } from './mending.js';
 
-/** How long a server may be silent, as a share of the session: two more can be tried before it is over. */
-const silenceRatio = 1 / 3;
+/** How long a server may be silent, as a share of the session, hence a quarter of a TTL: time enough to renew through another one. */
+const silenceRatio = 1 / 6;
+/** Servers pause for as long as this when they are well. */
+const silenceMsMin = 500;
 /** After so many session timeouts without a connection no server knows the session any more. */
 const lostRatio = 1.5;
 /** How long the farewell may take. */
@@ -165,7 +167,7 @@ export class Session {
     const client = this.#client;
     if (client === undefined) return;
     const nowMs = performance.now();
-    const silenceMs = this.timeoutMs * silenceRatio;
+    const silenceMs = Math.max(silenceMsMin, Math.min(this.#wantedMs, this.timeoutMs) * silenceRatio);
     // Answers may lie unread after a pause of this process: they come before the next look.
     const paused = nowMs - this.#lookedAtMs > silenceMs / 2;
     this.#lookedAtMs = nowMs;

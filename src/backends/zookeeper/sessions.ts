@@ -56,10 +56,14 @@ export class Sessions {
   }
 }
 
-/** 50, 100, 200, 500, 1,000, … : the next of these that is not shorter. */
+/** Servers allow no shorter sessions: two ticks, of two seconds each unless somebody has changed them. */
+const classMsMin = 1_000;
+
+/** 1,000, 2,000, 5,000, 10,000, … : the next of these that is not shorter. */
 function classOf(ttlMs: number): number {
-  for (let base = 10; ; base *= 10)
-    for (const step of [1, 2, 5]) if (step * base >= ttlMs) return Math.max(limits.ttlMsMin, step * base);
+  for (let base = classMsMin; ; base *= 10) {
+    for (const step of [1, 2, 5]) if (step * base >= ttlMs) return step * base;
+  }
 }
 
 /** How long a lease may count on its node: not as long as the session. */

@@ -43,7 +43,7 @@ export function knownOf(data: Buffer, stat: Stat, path: string): Known {
 }
 
 /** Each transaction has so many fences to itself, so that no grant can reach into the next one's. */
-const fencesPerTransaction = BigInt(limits.fencesPerGrantMax);
+export const fencesPerTransaction = BigInt(limits.fencesPerGrantMax);
 
 /**
  * The fences of a grant, from the number of the transaction that made its node: no counter is kept, and none can be lost.
