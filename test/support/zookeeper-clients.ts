@@ -37,6 +37,10 @@ export class Operator {
     );
   }
 
+  create(path: string): Promise<void> {
+    return new Promise((resolve, reject) => this.client.create(path, (error) => (error ? reject(error) : resolve())));
+  }
+
   remove(path: string): Promise<void> {
     return new Promise((resolve, reject) => this.client.remove(path, (error) => (error ? reject(error) : resolve())));
   }

@@ -30,7 +30,7 @@ function denied({ address, denied: words }: Member): readonly Finding[] {
   ];
 }
 
-function mode({ address, srvr }: Member): readonly Finding[] {
+function mode({ address, srvr, denied: words }: Member): readonly Finding[] {
   const is = srvr.get('Mode');
   if (is === 'standalone') {
     return [
@@ -42,7 +42,7 @@ function mode({ address, srvr }: Member): readonly Finding[] {
       },
     ];
   }
-  if (is !== 'read-only' && (srvr.size === 0 || is !== undefined)) return [];
+  if (words.includes('srvr') || (is !== undefined && is !== 'read-only')) return [];
   return [
     {
       severity: 'critical',

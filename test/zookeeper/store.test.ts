@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Keeping, type Kept } from '../../src/backends/zookeeper/keeping.js';
+import { parseOptions } from '../../src/backends/zookeeper/options.js';
+import { idOf } from '../../src/backends/zookeeper/paths.js';
+import type { Session } from '../../src/backends/zookeeper/session.js';
+import { Sessions } from '../../src/backends/zookeeper/sessions.js';
+import { Store } from '../../src/backends/zookeeper/store.js';
+import type { Ask, Backend } from '../../src/core/backend.js';
+import { Calls } from '../../src/core/calls.js';
+import { systemPorts } from '../../src/core/clock.js';
+import { parseName } from '../../src/core/name.js';
+import { readNodeIdentity } from '../../src/core/node.js';
+import { until } from '../redis/faults/scene.js';
+import { clientsOf, Operator, openZooKeeper } from '../support/zookeeper-clients.js';
+import { ZooKeeperServer, zookeeperIsMissing } from '../support/zookeeper-server.js';
+
+const name = parseName('job');
+const node = readNodeIdentity();
+const parent = '/holdfast/locks/job';
+let owners = 0;
+
+function ask(over: Partial<Ask> = {}): Ask {
+  owners += 1;
+  const owner = `owner ${owners}`;
+  return { name, owner, mode: 'exclusive', ttlMs: 10_000, fences: 1, enqueue: false, node, metadata: {}, ...over };
+}
+
+describe.skipIf(zookeeperIsMissing)('the store', () => {
+  let server: ZooKeeperServer;
+  let operator: Operator;
+  let store: Backend;
+  beforeAll(async () => {
+    server = await ZooKeeperServer.start();
+    operator = await Operator.connect(server.address);
+  });
+  afterAll(async () => {
+    await operator.close();
+    await server.stop();
+  });
+  beforeEach(() => {
+    store = openZooKeeper(server.address);
+  });
+  afterEach(async () => {
+    await store.close();
+    for (const child of await operator.children('/holdfast/locks')) await operator.removeAll(`/holdfast/locks/${child}`);
+  });
+
+  it('ends a hold that is not renewed after its TTL, although the session lives on', async () => {
+    const other = ask({ name: parseName('other') });
+    await store.acquire(other);
+    const short = ask({ ttlMs: 9_000 });
+    // Of the same class of TTLs, hence in the same session.
+    await store.acquire({ ...short, ttlMs: 5_500 });
+    const sinceMs = performance.now();
+    await until(async () => (await operator.children(parent)).every((child) => !child.startsWith('h')), 'it is ended', 9_000);
+    expect(performance.now() - sinceMs).toBeGreaterThan(5_000);
+    expect(await store.renew([other])).toEqual([{ outcome: 'renewed', ttlMs: 10_000 }]);
+    expect(await store.renew([short])).toEqual([{ outcome: 'gone' }]);
+    await store.release(other);
+  });
+
+  it('takes a name whose nodes were half made, or made by hand', async () => {
+    await store.acquire(ask({ name: parseName('warm-up') }));
+    await operator.create(parent);
+    const one = ask();
+    expect((await store.acquire(one)).outcome).toBe('granted');
+    expect((await store.acquire(ask())).outcome).toBe('refused');
+    expect(await store.release(one)).toBe('released');
+  });
+
+  it('a view of an earlier life of the name is no ground for a grant', async () => {
+    const sessions = new Sessions(clientsOf(server.address), new Calls(systemPorts()), () => {});
+    const internal = new Store(sessions, new Calls(systemPorts()), parseOptions());
+    const { grantNext } = await import('../../src/backends/zookeeper/granting.js');
+    const first = ask();
+    await store.acquire(first);
+    const operation = internal.operation(10_000, 'testing');
+    const view = await internal.look(operation, parent);
+    await store.release(first);
+    const second = ask();
+    await store.acquire(second);
+    // The same version, of another life.
+    const stale = { ...(view as NonNullable<typeof view>), holders: [] };
+    expect((await internal.look(operation, parent))?.version).toBe(stale.version);
+    const third = ask();
+    expect(await grantNext(internal, { ask: third, id: idOf(third.owner), parent, operation }, stale)).toBeUndefined();
+    expect(await store.renew([second])).toMatchObject([{ outcome: 'renewed' }]);
+    await store.release(second);
+    await internal.close();
+  });
+
+  it('sweeps up what a crashed process left: names without anybody, and revocations that nobody asks about any more', async () => {
+    const sessions = new Sessions(clientsOf(server.address), new Calls(systemPorts()), () => {});
+    const internal = new Store(sessions, new Calls(systemPorts()), parseOptions());
+    const held = ask({ name: parseName('held') });
+    await store.acquire(held);
+    await store.acquire(ask());
+    await store.revoke(name, { kind: 'revoked', reason: 'a test', node });
+    await operator.create('/holdfast/locks/empty');
+    await internal.tidying.sweep();
+    expect(await operator.children('/holdfast/locks')).toEqual(expect.arrayContaining(['held', 'job']));
+    expect(await operator.children('/holdfast/locks')).not.toContain('empty');
+    await sleep(20);
+    await internal.tidying.sweep(10);
+    expect(await operator.children('/holdfast/locks')).toEqual(['held']);
+    expect(await store.renew([held])).toMatchObject([{ outcome: 'renewed' }]);
+    await internal.close();
+  });
+
+  it('says what it cannot read', async () => {
+    await store.acquire(ask({ name: parseName('warm-up') }));
+    await operator.create(parent);
+    await operator.create(`${parent}/hx-${'a'.repeat(22)}`);
+    await expect(store.acquire(ask())).rejects.toMatchObject({ code: 'BACKEND_CORRUPT' });
+  });
+
+  it('one call renews many, and a thousand paths fit into few requests', async () => {
+    const asks = Array.from({ length: 300 }, (_, i) => ask({ name: parseName(`${'x'.repeat(480)}${i}`) }));
+    for (let i = 0; i < asks.length; i += 50) await Promise.all(asks.slice(i, i + 50).map((each) => store.acquire(each)));
+    await store.release(asks[7] as Ask);
+    const answers = await store.renew(asks);
+    expect(answers.map(({ outcome }) => outcome)).toEqual(asks.map((_, i) => (i === 7 ? 'gone' : 'renewed')));
+    await Promise.all(asks.map((each) => store.release(each)));
+  });
+});
+
+describe('keeping', () => {
+  it('does not end what is being proven, and nothing of a session that is over', async () => {
+    const ended: string[] = [];
+    const keeping = new Keeping((kept: Kept) => void ended.push(kept.path));
+    const session = { generation: 1 } as { generation: number };
+    for (const each of ['a', 'b', 'c', 'd']) keeping.add(session as Session, '/p', each, 40);
+    const busy = keeping.get('/p/a') as Kept;
+    busy.busy += 1;
+    keeping.forget('/p/b');
+    await sleep(120);
+    expect(ended.sort()).toEqual(['/p/c', '/p/d']);
+    busy.busy -= 1;
+    await sleep(60);
+    expect(ended).toContain('/p/a');
+    keeping.add(session as Session, '/p', 'e', 10_000);
+    session.generation += 1;
+    expect(keeping.get('/p/e')).toBeUndefined();
+    keeping.forgetSession(session as Session);
+    expect(keeping.takeAll()).toEqual([]);
+  });
+});
