@@ -54,7 +54,14 @@ function environment(): NodeJS.ProcessEnv {
 beforeAll(() => {
   mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
   symlinkSync(root, path.join(folder, 'node_modules/holdfast'), 'dir');
-  for (const name of ['@types/node', 'undici-types', 'ioredis', 'redis']) {
+  for (const name of [
+    '@types/node',
+    '@types/node-zookeeper-client',
+    'undici-types',
+    'ioredis',
+    'node-zookeeper-client',
+    'redis',
+  ]) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }));

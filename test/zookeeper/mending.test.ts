@@ -10,7 +10,11 @@ class Client extends EventEmitter {
     xid: 0,
     destroyed: 0,
     packetQueue: { queue: [] as { callback(error: unknown): void }[] },
-    socket: { destroy: () => void (this.connectionManager.destroyed += 1) },
+    socket: {
+      destroy: () => {
+        this.connectionManager.destroyed += 1;
+      },
+    },
     onSocketData: (bytes: Buffer) => {
       if (bytes.length === 0) throw new Error('Unknown code: -118');
     },

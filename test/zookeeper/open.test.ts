@@ -25,7 +25,7 @@ describe('a URL', () => {
     'zk://geheim@a',
     'zk://u:geheim@a?x=1',
     'zk://u:geheim@a?acl=x',
-    'http://a',
+    'ftp://a',
     'zk://u:geheim%@a',
   ])('%s is refused, and not repeated', async (url) => {
     const error = await thrownBy(() => parseUrl(url));
