@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Keeping, type Kept } from '../../src/backends/zookeeper/keeping.js';
 import { parseOptions } from '../../src/backends/zookeeper/options.js';
-import { idOf } from '../../src/backends/zookeeper/paths.js';
+import { idOf, type View } from '../../src/backends/zookeeper/paths.js';
 import type { Session } from '../../src/backends/zookeeper/session.js';
 import { Sessions } from '../../src/backends/zookeeper/sessions.js';
 import { Store } from '../../src/backends/zookeeper/store.js';
@@ -72,17 +72,22 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
   it('a view of an earlier life of the name is no ground for a grant', async () => {
     const sessions = new Sessions(clientsOf(server.address), new Calls(systemPorts()), () => {});
     const internal = new Store(sessions, new Calls(systemPorts()), parseOptions());
-    const { grantNext } = await import('../../src/backends/zookeeper/granting.js');
+    const { grantNext, isComparable } = await import('../../src/backends/zookeeper/granting.js');
+    const operation = internal.operation(10_000, 'testing');
+    const look = async () => (await internal.look(operation, parent)) as View;
     const first = ask();
     await store.acquire(first);
-    const operation = internal.operation(10_000, 'testing');
-    const view = await internal.look(operation, parent);
+    await isComparable(internal, { parent, operation }, await look());
+    const view = await look();
     await store.release(first);
+    await internal.tidying.sweep();
+    expect(await internal.look(operation, parent)).toBeUndefined();
     const second = ask();
     await store.acquire(second);
+    await isComparable(internal, { parent, operation }, await look());
     // The same version, of another life.
-    const stale = { ...(view as NonNullable<typeof view>), holders: [] };
-    expect((await internal.look(operation, parent))?.version).toBe(stale.version);
+    const stale = { ...view, holders: [] };
+    expect((await look()).version).toBe(stale.version);
     const third = ask();
     expect(await grantNext(internal, { ask: third, id: idOf(third.owner), parent, operation }, stale)).toBeUndefined();
     expect(await store.renew([second])).toMatchObject([{ outcome: 'renewed' }]);

@@ -48,11 +48,12 @@ async function tryOnce(store: Store, applicant: Applicant): Promise<Grant | Refu
   if (isShared(view, id)) store.used(parent);
   if (view.holders.some((holder) => holder.id === id)) return grantAgain(store, applicant);
   if (view.abandoned.has(id) || view.revoked.has(id)) return abandoned;
-  if (!(await isComparable(store, applicant, view))) return undefined;
 
   const mine = view.places.find((place) => place.id === id);
   const line = lineFor(ask, view, mine);
-  if (!line.held && line.ahead.length === 0) return grantNext(store, applicant, view);
+  if (!line.held && line.ahead.length === 0) {
+    return (await isComparable(store, applicant, view)) ? grantNext(store, applicant, view) : undefined;
+  }
   if (ask.enqueue && mine === undefined) return takePlace(store, applicant, view);
   const retryInMs = await passOver(store, applicant, view, line);
   if (retryInMs === 'passed') return undefined;
@@ -82,14 +83,14 @@ function lineFor({ mode }: Ask, { holders, places }: View, mine: Place | undefin
 
 /** A place, unless this owner has given up meanwhile. Who stands where is then looked at again. */
 async function takePlace(store: Store, { ask, id, parent, operation }: Applicant, view: View): Promise<Refusal | undefined> {
-  const answer = await operation.commit((steps) =>
-    steps
-      .isMissing(`${parent}/${abandonedNode(id)}`)
-      .exists(`${parent}/${view.lives[0]}`)
-      .create(`${parent}/${placePrefix(ask.mode, id)}`, 'ephemeralSequential', dataOf(ask)),
-  );
+  const answer = await operation.commit((steps) => {
+    steps.isMissing(`${parent}/${abandonedNode(id)}`);
+    // There is somebody to compare with now; needed at the latest when the name is granted to this one.
+    if (view.lives.length === 0) steps.create(`${parent}/${store.newLife()}`, 'persistent').touch(parent);
+    steps.create(`${parent}/${placePrefix(ask.mode, id)}`, 'ephemeralSequential', dataOf(ask));
+  });
   if (!answer.done) return answer.code === codes.nodeExists ? abandoned : undefined;
-  const path = answer.results[3]?.path ?? '';
+  const path = answer.results.at(-1)?.path ?? '';
   store.keeping.add(operation.session, parent, path.slice(parent.length + 1), limits.placeMs);
   return undefined;
 }
@@ -100,7 +101,7 @@ function keepPlace(store: Store, { id, parent, operation }: Applicant, view: Vie
   if (kept !== undefined) store.keeping.renew(kept, limits.placeMs);
   const before = line.ahead.at(-1) ?? line.blocking.at(-1);
   if (before !== undefined) store.wakes.until(operation.session, parent, before.node);
-  if (line.ahead.length === 0 && line.blocking.length === 1) {
+  if (line.ahead.length === 0 && line.blocking.length === 1 && view.lives.length > 0 && view.version > 0) {
     // What will be to see when the one holder has gone, unless something else is granted.
     store.wakes.foresee(parent, id, line.blocking[0] as Child, {
       ...view,
@@ -131,6 +132,7 @@ async function passOver(
   }
   const offeredMs = store.offeredMs(parent, head, view);
   if (offeredMs < limits.claimMs) return limits.claimMs - offeredMs;
+  if (!(await isComparable(store, { parent, operation }, view))) return 'passed';
   await operation.commit((steps) =>
     steps.exists(`${parent}/${view.lives[0]}`).write(parent, view.version).remove(`${parent}/${head.node}`),
   );

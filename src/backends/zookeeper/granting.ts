@@ -16,23 +16,18 @@ export interface Applicant {
 }
 
 /**
- * A name that nobody uses: its node, the hold, and the node of its life in one step. Undefined if the name is in use.
+ * A name that nobody uses: its node and the hold in one step. Undefined if the name is in use.
  *
  * What is written to the parent last tells the number of the transaction, and is its first version that can be compared.
  */
 export async function grantFirst(store: Store, applicant: Applicant): Promise<Grant | undefined> {
   const { ask, id, parent, operation } = applicant;
-  const life = store.newLife();
   const hold = holdNode(ask.mode, id);
   for (let tries = 1; ; tries++) {
     const answer = await operation.commit((steps) =>
-      steps
-        .create(parent, 'persistent')
-        .create(`${parent}/${life}`, 'persistent')
-        .create(`${parent}/${hold}`, 'ephemeral', dataOf(ask))
-        .touch(parent),
+      steps.create(parent, 'persistent').create(`${parent}/${hold}`, 'ephemeral', dataOf(ask)).touch(parent),
     );
-    if (answer.done) return granted(store, applicant, answer, 3, { alone: true, life });
+    if (answer.done) return granted(store, applicant, answer, 2, true);
     if (answer.code !== codes.noNode || tries === 3) return undefined;
     await operation.makePath(store.paths.locks);
   }
@@ -58,12 +53,13 @@ export async function grantNext(store: Store, applicant: Applicant, view: View):
   });
   if (!answer.done) return undefined;
   for (const { node } of mine) store.keeping.forget(`${parent}/${node}`);
-  return granted(store, applicant, answer, 2, { alone, life });
+  return granted(store, applicant, answer, 2, alone);
 }
 
 /**
  * Whether a grant can be made upon this view; if not, it can upon the next one. Version 0 cannot be compared (the library
- * takes it for any), nor can −1 (which means any), and a parent that somebody else made has no life.
+ * takes it for any), nor can −1 (which means any). The node that tells this life of the name from others is made by whoever
+ * first needs it: most names have one user in their life.
  */
 export async function isComparable(
   store: Store,
@@ -84,12 +80,12 @@ export function granted(
   { ask, id, parent, operation }: Applicant,
   { results }: Committed,
   index: number,
-  more: { readonly alone: boolean; readonly life: string | undefined },
+  alone: boolean,
 ): Grant {
   const stat = statOf(results, index);
   const { session } = operation;
   store.clock.seen(stat);
-  store.keeping.add(session, parent, holdNode(ask.mode, id), ask.ttlMs, more);
+  store.keeping.add(session, parent, holdNode(ask.mode, id), ask.ttlMs, { alone });
   return {
     outcome: 'granted',
     fences: fencesOf(long(stat.mzxid), ask.fences),

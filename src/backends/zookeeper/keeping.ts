@@ -10,7 +10,6 @@ export interface Kept {
   readonly generation: number;
   /** A hold with nobody else beside or behind it when it was granted. */
   readonly alone: boolean;
-  readonly life: string | undefined;
   /** It does not end with the session. */
   readonly lasting: boolean;
   dueMs: number;
@@ -39,23 +38,16 @@ export class Keeping {
     this.#end = end;
   }
 
-  add(
-    session: Session,
-    parent: string,
-    node: string,
-    ttlMs: number,
-    more: Partial<Pick<Kept, 'alone' | 'life' | 'lasting'>> = {},
-  ): void {
+  add(session: Session, parent: string, node: string, ttlMs: number, more: Partial<Pick<Kept, 'alone' | 'lasting'>> = {}): void {
     const path = `${parent}/${node}`;
     const dueMs = performance.now() + ttlMs;
-    const { alone = false, life, lasting = false } = more;
+    const { alone = false, lasting = false } = more;
     this.#kept.set(path, {
       parent,
       path,
       session,
       generation: session.generation,
       alone,
-      life,
       lasting,
       dueMs,
       version: 0,

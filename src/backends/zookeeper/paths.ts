@@ -111,7 +111,7 @@ export function lifeNode(unique: string): string {
 export interface View {
   /** The name's own version: every grant changes it. */
   readonly version: number;
-  /** One, but for a moment; none where somebody else made the node. */
+  /** None while the name has had one user only; several where several needed one at the same time. Any of them will do. */
   readonly lives: readonly string[];
   readonly holders: readonly Child[];
   /** In the order of the queue. */

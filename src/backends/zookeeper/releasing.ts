@@ -13,7 +13,7 @@ export async function release(store: Store, held: Held): Promise<Release> {
   const path = `${parent}/${holdNode(held.mode, idOf(held.owner))}`;
   const kept = store.keeping.get(path);
   if (kept?.alone === true && !store.isInUse(parent)) {
-    const answer = await operation.commit((steps) => steps.remove(path).remove(`${parent}/${kept.life}`).remove(parent));
+    const answer = await operation.commit((steps) => steps.remove(path).remove(parent));
     if (answer.done) {
       store.keeping.forget(path);
       store.unused(parent);
@@ -74,13 +74,8 @@ async function bury(store: Store, operation: Operation, parent: string, tomb: st
   // Every grant since it was looked at compares the version that is raised here.
   const beside = await operation.commit((steps) => steps.create(`${parent}/${tomb}`, 'ephemeral').touch(parent));
   if (!beside.done && beside.code !== codes.nodeExists) {
-    const life = store.newLife();
     const alone = await operation.commit((steps) =>
-      steps
-        .create(parent, 'persistent')
-        .create(`${parent}/${life}`, 'persistent')
-        .create(`${parent}/${tomb}`, 'ephemeral')
-        .touch(parent),
+      steps.create(parent, 'persistent').create(`${parent}/${tomb}`, 'ephemeral').touch(parent),
     );
     if (!alone.done) {
       if (alone.code === codes.noNode) await operation.makePath(store.paths.locks);

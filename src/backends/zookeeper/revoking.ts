@@ -81,5 +81,5 @@ async function replace(
   for (const { node } of [...view.holders, ...mine]) store.keeping.forget(`${parent}/${node}`);
   store.used(parent);
   if (heir === undefined) return { ended };
-  return { ended, grant: granted(store, heir, answer, written, { alone: false, life }) };
+  return { ended, grant: granted(store, heir, answer, written, false) };
 }
