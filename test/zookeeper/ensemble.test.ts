@@ -64,8 +64,10 @@ describe.skipIf(zookeeperIsMissing)('three members', () => {
     const lease = await locks.acquire('job');
     const { fence } = lease;
     for (const other of others) other.signal('SIGSTOP');
-    const { loss } = await lossOf(locks);
+    const { loss, afterMs } = await lossOf(locks);
     expect(loss).toBe('expired');
+    // It answers reads for longer than that.
+    expect(afterMs).toBeLessThanOrEqual(shortMs);
     for (const other of others) other.signal('SIGCONT');
     const next = await scene.holder({ ttlMs: shortMs }).acquire('job');
     expect(next.fence).toBeGreaterThan(fence);

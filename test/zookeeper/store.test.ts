@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { acquire } from '../../src/backends/zookeeper/acquiring.js';
+import { grantNext, isComparable } from '../../src/backends/zookeeper/granting.js';
 import { Keeping, type Kept } from '../../src/backends/zookeeper/keeping.js';
 import { parseOptions } from '../../src/backends/zookeeper/options.js';
 import { idOf, type View } from '../../src/backends/zookeeper/paths.js';
@@ -72,7 +74,6 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
   it('a view of an earlier life of the name is no ground for a grant', async () => {
     const sessions = new Sessions(clientsOf(server.address), new Calls(systemPorts()), () => {});
     const internal = new Store(sessions, new Calls(systemPorts()), parseOptions());
-    const { grantNext, isComparable } = await import('../../src/backends/zookeeper/granting.js');
     const operation = internal.operation(10_000, 'testing');
     const look = async () => (await internal.look(operation, parent)) as View;
     const first = ask();
@@ -93,6 +94,70 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
     expect(await store.renew([second])).toMatchObject([{ outcome: 'renewed' }]);
     await store.release(second);
     await internal.close();
+  });
+
+  describe('what was looked at is compared when it is acted upon', () => {
+    let internal: Store;
+    beforeEach(() => {
+      internal = new Store(
+        new Sessions(clientsOf(server.address), new Calls(systemPorts()), () => {}),
+        new Calls(systemPorts()),
+        parseOptions(),
+      );
+    });
+    afterEach(() => internal.close());
+
+    /** Something happens right after the first look. */
+    const afterLooking = (happens: () => Promise<unknown>) => {
+      const look = internal.look.bind(internal);
+      internal.look = async (...args) => {
+        const view = await look(...args);
+        internal.look = look;
+        await happens();
+        return view;
+      };
+    };
+
+    it('of two grants upon the same view one is made', async () => {
+      const warm = ask({ name: parseName('warm-up') });
+      await store.acquire(warm);
+      await operator.create(parent);
+      const operation = internal.operation(10_000, 'testing');
+      const look = async () => (await internal.look(operation, parent)) as View;
+      await isComparable(internal, { parent, operation }, await look());
+      const view = await look();
+      const grants = await Promise.all(
+        [ask(), ask(), ask()].map((each) => grantNext(internal, { ask: each, id: idOf(each.owner), parent, operation }, view)),
+      );
+      expect(grants.filter((grant) => grant !== undefined)).toHaveLength(1);
+      expect((await look()).holders).toHaveLength(1);
+    });
+
+    it('a name that was stolen meanwhile is not granted', async () => {
+      const holder = ask();
+      await store.acquire(holder);
+      await store.acquire(ask({ enqueue: true }));
+      const late = ask();
+      const thief = ask();
+      afterLooking(() => store.revoke(name, { kind: 'stolen', reason: 'a test', node, heir: thief }));
+      expect(await acquire(internal, late)).toMatchObject({ outcome: 'refused' });
+      expect(await store.renew([thief])).toMatchObject([{ outcome: 'renewed' }]);
+    });
+
+    it.each([true, false])('an owner that gives up meanwhile gets neither a place nor the name (held: %s)', async (isHeld) => {
+      const holder = ask();
+      await store.acquire(holder);
+      await store.acquire(ask({ enqueue: true }));
+      const quitter = ask({ enqueue: true });
+      if (!isHeld) {
+        for (const child of await operator.children(parent)) if (/^[hp]/.test(child)) await operator.remove(`${parent}/${child}`);
+      }
+      afterLooking(() => store.abandon(quitter));
+      expect(await acquire(internal, quitter)).toMatchObject({ outcome: 'refused', because: 'abandoned' });
+      expect((await operator.children(parent)).filter((child) => child.includes(idOf(quitter.owner)))).toEqual([
+        `t-${idOf(quitter.owner)}`,
+      ]);
+    });
   });
 
   it('sweeps up what a crashed process left: names without anybody, and revocations that nobody asks about any more', async () => {
