@@ -8,11 +8,12 @@ import { idOf, type View } from '../../src/backends/zookeeper/paths.js';
 import type { Session } from '../../src/backends/zookeeper/session.js';
 import { Sessions } from '../../src/backends/zookeeper/sessions.js';
 import { Store } from '../../src/backends/zookeeper/store.js';
-import type { Ask, Backend } from '../../src/core/backend.js';
+import type { Ask, Backend, Grant } from '../../src/core/backend.js';
 import { Calls } from '../../src/core/calls.js';
 import { systemPorts } from '../../src/core/clock.js';
 import { parseName } from '../../src/core/name.js';
 import { readNodeIdentity } from '../../src/core/node.js';
+import { FaultProxy } from '../../src/testkit/index.js';
 import { until } from '../redis/faults/scene.js';
 import { clientsOf, Operator, openZooKeeper } from '../support/zookeeper-clients.js';
 import { ZooKeeperServer, zookeeperIsMissing } from '../support/zookeeper-server.js';
@@ -60,6 +61,41 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
     expect(await store.renew([other])).toEqual([{ outcome: 'renewed', ttlMs: 10_000 }]);
     expect(await store.renew([short])).toEqual([{ outcome: 'gone' }]);
     await store.release(other);
+  });
+
+  it('ends a hold of which nobody ever heard that it was granted', async () => {
+    const proxy = await FaultProxy.start(server.port);
+    const behind = openZooKeeper(`127.0.0.1:${proxy.port}`);
+    await behind.acquire(ask({ name: parseName('warm-up') }));
+    const lost = proxy.once('/locks/job/hx-', 'lose-reply');
+    await expect(behind.acquire(ask({ ttlMs: 5_500 }))).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await lost;
+    const held = async () => (await operator.children(parent)).some((child) => child.startsWith('h'));
+    expect(await held()).toBe(true);
+    await until(async () => !(await held()), 'it is ended', 12_000);
+    await behind.close();
+    await proxy.close();
+  });
+
+  it('a hold of a session that is about to end is taken over into the one that renews it, with its fences', async () => {
+    const old = openZooKeeper(server.address);
+    const one = ask({ fences: 7 });
+    const first = await old.acquire(one);
+    const waiter = ask({ enqueue: true });
+    expect((await store.acquire(waiter)).outcome).toBe('refused');
+    const other = openZooKeeper(server.address);
+    expect(await other.renew([one])).toMatchObject([{ outcome: 'renewed' }]);
+    // The waiter hears that the node has gone, and is not granted what is held.
+    await sleep(50);
+    expect((await store.acquire(waiter)).outcome).toBe('refused');
+    await old.close();
+    expect(await other.renew([one])).toMatchObject([{ outcome: 'renewed' }]);
+    expect(await other.acquire(one)).toMatchObject({ outcome: 'granted', fences: (first as Grant).fences });
+    expect((await store.acquire(waiter)).outcome).toBe('refused');
+    expect(await other.release(one)).toBe('released');
+    await until(async () => (await store.acquire(waiter)).outcome === 'granted', 'the next one has its turn');
+    await store.release(waiter);
+    await other.close();
   });
 
   it('takes a name whose nodes were half made, or made by hand', async () => {

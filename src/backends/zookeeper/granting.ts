@@ -3,9 +3,10 @@ import { BackendCorruptError } from '../../core/errors.js';
 import { codes, long, type OpResult, type Stat } from './client.js';
 import type { Committed, Operation } from './operation.js';
 import { holdNode, type View } from './paths.js';
+import { prove } from './proving.js';
 import { promisedMs } from './sessions.js';
 import type { Store } from './store.js';
-import { dataOf, fencesOf, knownOf } from './values.js';
+import { dataOf, fencesOf } from './values.js';
 
 /** An ask, and where it belongs. */
 export interface Applicant {
@@ -24,10 +25,12 @@ export async function grantFirst(store: Store, applicant: Applicant): Promise<Gr
   const { ask, id, parent, operation } = applicant;
   const hold = holdNode(ask.mode, id);
   for (let tries = 1; ; tries++) {
+    const unexpect = expectHold(store, applicant);
     const answer = await operation.commit((steps) =>
       steps.create(parent, 'persistent').create(`${parent}/${hold}`, 'ephemeral', dataOf(ask)).touch(parent),
     );
     if (answer.done) return granted(store, applicant, answer, 2, true);
+    unexpect();
     if (answer.code !== codes.noNode || tries === 3) return undefined;
     await operation.makePath(store.paths.locks);
   }
@@ -44,6 +47,7 @@ export async function grantNext(store: Store, applicant: Applicant, view: View):
   const [life] = view.lives;
   const mine = view.places.filter((place) => place.id === id);
   const alone = view.holders.length === 0 && view.places.length === mine.length;
+  const unexpect = expectHold(store, applicant);
   const answer = await operation.commit((steps) => {
     steps
       .create(`${parent}/${holdNode(ask.mode, id)}`, 'ephemeral', dataOf(ask))
@@ -51,9 +55,17 @@ export async function grantNext(store: Store, applicant: Applicant, view: View):
       .write(parent, view.version);
     for (const { node } of mine) steps.remove(`${parent}/${node}`);
   });
-  if (!answer.done) return undefined;
+  if (!answer.done) {
+    unexpect();
+    return undefined;
+  }
   for (const { node } of mine) store.keeping.forget(`${parent}/${node}`);
   return granted(store, applicant, answer, 2, alone);
+}
+
+/** Its reply may be lost, and so may every withdrawal: it ends in time even so. */
+export function expectHold(store: Store, { ask, id, parent, operation }: Applicant): () => void {
+  return store.keeping.expect(operation.session, parent, holdNode(ask.mode, id), ask.ttlMs + Math.max(0, operation.leftMs));
 }
 
 /**
@@ -95,16 +107,8 @@ export function granted(
 
 /** Told again, with a fresh TTL. Undefined if it has gone meanwhile. */
 export async function grantAgain(store: Store, { ask, id, parent, operation }: Applicant): Promise<Grant | undefined> {
-  const path = `${parent}/${holdNode(ask.mode, id)}`;
-  const kept = store.keeping.get(path);
-  const ours = kept !== undefined && kept.session === operation.session;
-  const node = await operation.read(path);
-  if (node === undefined) return undefined;
-  // Written, because a read alone may be answered by a server that has been left behind.
-  const proof = await operation.commit((steps) => (ours ? steps.exists(path) : steps.touch(path, node.data)));
-  if (!proof.done) return undefined;
-  const known = knownOf(node.data, node.stat, path);
-  if (ours) store.keeping.renew(kept, ask.ttlMs);
+  const known = await prove(store, operation, parent, holdNode(ask.mode, id), ask.ttlMs);
+  if (known === undefined) return undefined;
   return {
     outcome: 'granted',
     fences: fencesOf(known.zxid, known.fences),

@@ -13,7 +13,7 @@ export interface Kept {
   /** It does not end with the session. */
   readonly lasting: boolean;
   dueMs: number;
-  /** Of the node. Others raise it when they prove the hold under its owner. */
+  /** Of the node: another one where it was made anew in another session. */
   version: number;
   /** Being proven right now: not to be ended meanwhile. */
   busy: number;
@@ -38,22 +38,34 @@ export class Keeping {
     this.#end = end;
   }
 
-  add(session: Session, parent: string, node: string, ttlMs: number, more: Partial<Pick<Kept, 'alone' | 'lasting'>> = {}): void {
+  /** @param more.version of the node, where it has been written to since it was made */
+  add(
+    session: Session,
+    parent: string,
+    node: string,
+    ttlMs: number,
+    more: Partial<Pick<Kept, 'alone' | 'lasting' | 'version'>> = {},
+  ): Kept {
     const path = `${parent}/${node}`;
     const dueMs = performance.now() + ttlMs;
-    const { alone = false, lasting = false } = more;
-    this.#kept.set(path, {
-      parent,
-      path,
-      session,
-      generation: session.generation,
-      alone,
-      lasting,
-      dueMs,
-      version: 0,
-      busy: 0,
-    });
+    const { alone = false, lasting = false, version = 0 } = more;
+    const kept = { parent, path, session, generation: session.generation, alone, lasting, dueMs, version, busy: 0 };
+    this.#kept.set(path, kept);
     this.#arm(dueMs);
+    return kept;
+  }
+
+  /**
+   * About to be made. If nobody ever hears whether it was, its end comes all the same.
+   *
+   * @returns how to take that back, once it is known that it was not made
+   */
+  expect(session: Session, parent: string, node: string, withinMs: number): () => void {
+    if (this.get(`${parent}/${node}`) !== undefined) return () => {};
+    const kept = this.add(session, parent, node, withinMs);
+    return () => {
+      if (this.#kept.get(kept.path) === kept) this.#kept.delete(kept.path);
+    };
   }
 
   /** Undefined if it is not ours, or its session is over. */

@@ -71,6 +71,8 @@ export async function abandon(store: Store, ask: Ask): Promise<void> {
 
 /** False if the name has come or gone meanwhile. */
 async function bury(store: Store, operation: Operation, parent: string, tomb: string): Promise<boolean> {
+  // Noted before it is made, as its reply may be lost.
+  store.keeping.add(operation.session, parent, tomb, limits.tombstoneMs);
   // Every grant since it was looked at compares the version that is raised here.
   const beside = await operation.commit((steps) => steps.create(`${parent}/${tomb}`, 'ephemeral').touch(parent));
   if (!beside.done && beside.code !== codes.nodeExists) {
@@ -82,6 +84,5 @@ async function bury(store: Store, operation: Operation, parent: string, tomb: st
       return false;
     }
   }
-  store.keeping.add(operation.session, parent, tomb, limits.tombstoneMs);
   return true;
 }

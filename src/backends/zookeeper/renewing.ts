@@ -3,6 +3,7 @@ import { limits } from '../../core/limits.js';
 import type { Kept } from './keeping.js';
 import type { Operation } from './operation.js';
 import { holdNode, idOf } from './paths.js';
+import { prove } from './proving.js';
 import { endingOf } from './releasing.js';
 import type { Session } from './session.js';
 import { promisedMs } from './sessions.js';
@@ -85,12 +86,12 @@ async function renewTogether(store: Store, entries: readonly Entry[], answers: R
 async function renewAlone(store: Store, operation: Operation, entry: Entry, answers: Renewal[]): Promise<void> {
   const { held, index, path } = entry;
   const kept = store.keeping.get(path);
-  const node = await operation.read(path);
-  if (node !== undefined) {
-    if (kept !== undefined && kept.session === operation.session) return renewed(store, operation, entry, kept, answers);
-    // Whoever made it keeps its time, and sees by the version that it goes on.
-    const proof = await operation.commit((steps) => steps.touch(path, node.data));
-    if (proof.done) {
+  if (kept?.session === operation.session) {
+    if ((await operation.read(path)) !== undefined) return renewed(store, operation, entry, kept, answers);
+  } else {
+    const parent = store.paths.of(held.name);
+    const known = await prove(store, operation, parent, path.slice(parent.length + 1), held.ttlMs);
+    if (known !== undefined) {
       answers[index] = { outcome: 'renewed', ttlMs: promisedMs(held.ttlMs, operation.session.timeoutMs) };
       return;
     }

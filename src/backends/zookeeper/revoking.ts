@@ -2,7 +2,7 @@ import type { LockRecord, Revocation, Revoker } from '../../core/backend.js';
 import { BackendUnavailableError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
-import { type Applicant, granted, grantAgain, grantFirst, isComparable } from './granting.js';
+import { type Applicant, expectHold, granted, grantAgain, grantFirst, isComparable } from './granting.js';
 import type { Operation } from './operation.js';
 import { holdNode, idOf, revokedNode, type View } from './paths.js';
 import type { Store } from './store.js';
@@ -66,6 +66,7 @@ async function replace(
   const unknown = view.holders.filter(({ id }) => !view.revoked.has(id));
   const mine = view.places.filter(({ id }) => id === heir?.id);
   let written = 0;
+  const unexpect = heir === undefined ? () => {} : expectHold(store, heir);
   const answer = await operation.commit((steps) => {
     for (const { id } of unknown) steps.create(`${parent}/${revokedNode(id)}`, 'persistent', reasonData(by));
     if (heir !== undefined) steps.create(`${parent}/${holdNode(heir.ask.mode, heir.id)}`, 'ephemeral', dataOf(heir.ask));
@@ -75,7 +76,10 @@ async function replace(
     steps.write(parent, view.version);
     for (const { node } of [...view.holders, ...mine]) steps.remove(`${parent}/${node}`);
   });
-  if (!answer.done) return undefined;
+  if (!answer.done) {
+    unexpect();
+    return undefined;
+  }
   for (const { id } of unknown)
     store.keeping.add(operation.session, parent, revokedNode(id), limits.tombstoneMs, { lasting: true });
   for (const { node } of [...view.holders, ...mine]) store.keeping.forget(`${parent}/${node}`);

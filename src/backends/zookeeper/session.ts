@@ -64,6 +64,11 @@ export class Session {
     return this.#client?.getSessionTimeout() ?? this.#wantedMs;
   }
 
+  /** What its nodes name as their owner. */
+  get id(): bigint {
+    return this.#client?.getSessionId().readBigInt64BE(0) ?? 0n;
+  }
+
   get connected(): boolean {
     return this.#connected;
   }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { LockRecord } from '../../core/backend.js';
 import { type Calls, callTimeoutMs } from '../../core/calls.js';
-import { limits } from '../../core/limits.js';
 import type { Acls } from './client.js';
 import { Keeping, type Kept } from './keeping.js';
 import { Operation } from './operation.js';
@@ -145,12 +144,8 @@ export class Store {
       const operation = this.within(lasting ? this.sessions.any() : session, this.#commandTimeoutMs, 'ending a lease');
       const removed = await operation.remove(path, version);
       if (removed === undefined) {
-        // Somebody else proved it under its owner: its time begins anew.
-        const node = await operation.read(path);
-        if (node === undefined) return;
-        kept.version = node.stat.version;
-        const { ttlMs } = JSON.parse(node.data.toString() || '{}') as { ttlMs?: number };
-        return this.keeping.again(kept, ttlMs ?? limits.placeMs);
+        // Made anew in another session: no longer ours to end.
+        return;
       }
       this.tidying.soon(parent);
     } catch {

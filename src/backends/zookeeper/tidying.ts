@@ -86,9 +86,9 @@ export class Tidying {
     const ours = kept.filter(
       ({ session, lasting, generation }) => session.connected && !lasting && generation === session.generation,
     );
-    const left = ours.slice(0, leavingMax).map(async ({ session, path, parent }) => {
+    const left = ours.slice(0, leavingMax).map(async ({ session, path, parent, version }) => {
       const operation = this.#store.within(session, Math.max(1, endMs - performance.now()), 'closing');
-      await operation.remove(path);
+      await operation.remove(path, version);
       this.#waiting.add(parent);
     });
     await Promise.allSettled(left);

@@ -15,12 +15,14 @@ interface Written {
   readonly ttlMs: number;
   readonly node: NodeIdentity;
   readonly metadata: Metadata;
+  /** Of the grant, where the node was made anew since. */
+  readonly zxid?: string;
 }
 
 /** A hold or a place as it was read once: nothing of it changes. */
-export interface Known extends Written {
+export interface Known extends Omit<Written, 'zxid'> {
   readonly madeAtMs: number;
-  /** Of the transaction that made it. */
+  /** Of the transaction that granted. */
   readonly zxid: bigint;
 }
 
@@ -28,12 +30,21 @@ export function dataOf({ fences, ttlMs, node, metadata }: Ask): Buffer {
   return Buffer.from(JSON.stringify({ holdfast: 1, fences, ttlMs, node, metadata } satisfies Written));
 }
 
+/** For a node that takes another's place. */
+export function dataAgain({ fences, ttlMs, node, metadata, zxid }: Known): Buffer {
+  return Buffer.from(JSON.stringify({ holdfast: 1, fences, ttlMs, node, metadata, zxid: String(zxid) } satisfies Written));
+}
+
 /** @throws BackendCorruptError */
 export function knownOf(data: Buffer, stat: Stat, path: string): Known {
   try {
     const written = JSON.parse(data.toString()) as Written;
     if (written.holdfast !== 1 || !(written.fences >= 1) || !(written.ttlMs > 0)) throw new TypeError('other fields');
-    return { ...written, madeAtMs: Number(long(stat.ctime)), zxid: long(stat.czxid) };
+    return {
+      ...written,
+      madeAtMs: Number(long(stat.ctime)),
+      zxid: written.zxid === undefined ? long(stat.czxid) : BigInt(written.zxid),
+    };
   } catch (cause) {
     throw new BackendCorruptError(
       `the node ${path} holds nothing that Holdfast wrote: find out who did, and delete it when nobody holds the lock`,
