@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ZooKeeperClient } from '../../src/backends/zookeeper/client.js';
-import { beforeSending, breakConnection, mend } from '../../src/backends/zookeeper/mending.js';
+import { breakConnection, mend, sending } from '../../src/backends/zookeeper/mending.js';
 import { describe, expect, it } from 'vitest';
 
 /** As much of the library's inside as is touched. */
@@ -50,14 +50,29 @@ describe('what the client library gets wrong', () => {
   it('numbers of requests begin anew before they are too large', () => {
     const { client, inside } = mended();
     inside.xid = 2 ** 30 + 1;
-    beforeSending(client as unknown as ZooKeeperClient);
+    sending(client as unknown as ZooKeeperClient)();
     expect(inside.xid).toBe(1);
+  });
+
+  it('requests of one turn leave together, but for the first', async () => {
+    const { client, inside } = mended();
+    const said: string[] = [];
+    Object.assign(inside.socket, { cork: () => said.push('cork'), uncork: () => said.push('uncork') });
+    const send = sending(client as unknown as ZooKeeperClient);
+    for (let i = 0; i < 3; i++) {
+      send();
+      said.push('sent');
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    send();
+    expect(said).toEqual(['sent', 'cork', 'sent', 'sent', 'uncork']);
   });
 
   it('a client that shows nothing of its inside is left as it is', () => {
     const client = new EventEmitter() as unknown as ZooKeeperClient;
     mend(client);
-    beforeSending(client);
+    sending(client)();
+    sending(client)();
     expect(breakConnection(client)).toBe(false);
   });
 });

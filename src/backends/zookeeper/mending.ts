@@ -6,7 +6,13 @@ interface Internals {
   pendingBuffer?: unknown;
   xid?: number;
   readonly packetQueue?: { readonly queue?: { readonly callback?: (error: unknown) => void }[] };
-  readonly socket?: { destroy(): void } | null;
+  readonly socket?: (Partial<Corked> & { destroy(): void }) | null;
+}
+
+/** What can hold back what is written to it. */
+interface Corked {
+  cork(): void;
+  uncork(): void;
 }
 
 /** Numbers of requests are 32 bits wide, and the library does not begin anew: a busy client would throw after some days. */
@@ -44,10 +50,28 @@ export function mend(client: ZooKeeperClient): void {
   });
 }
 
-/** To be called before each request: those under way are answered in order, so that none is taken for another. */
-export function beforeSending(client: ZooKeeperClient): void {
-  const internals = internalsOf(client);
-  if (internals?.xid !== undefined && internals.xid > xidMax) internals.xid = 1;
+/**
+ * To be called before each request. Numbers that are used again are not taken for each other, as requests are answered in
+ * order. The library makes one write of each request, and each is a system call: from the second on, those of one turn of the event
+ * loop leave together at its end. The first leaves at once, so that a single one waits for nothing.
+ */
+export function sending(client: ZooKeeperClient): () => void {
+  let sent = 0;
+  let corked: Partial<Corked> | undefined;
+  const leave = () => {
+    sent = 0;
+    corked?.uncork?.();
+    corked = undefined;
+  };
+  return () => {
+    const internals = internalsOf(client);
+    if (internals?.xid !== undefined && internals.xid > xidMax) internals.xid = 1;
+    sent += 1;
+    if (sent === 1) return process.nextTick(leave);
+    if (corked !== undefined || internals?.socket?.uncork === undefined) return;
+    corked = internals.socket;
+    corked.cork?.();
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Calls } from '../../core/calls.js';
 import { BackendUnavailableError, InvalidArgumentError } from '../../core/errors.js';
 import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
-import { beforeSending, breakConnection, mend } from './mending.js';
+import { breakConnection, mend, sending } from './mending.js';
 
 /** How long a server may be silent, as a share of the session, hence a quarter of a TTL: time enough to renew through another one. */
 const silenceRatio = 1 / 6;
@@ -43,6 +43,8 @@ export class Session {
   /** When each request that has no answer yet was sent, oldest first. */
   readonly #unanswered = new Map<number, number>();
   #requests = 0;
+  /** Before each. */
+  #sending = () => {};
   #pulse: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -106,7 +108,7 @@ export class Session {
     return new Promise((resolve, reject) => {
       const number = this.#requests++;
       this.#unanswered.set(number, performance.now());
-      beforeSending(client);
+      this.#sending();
       start(client, (error, value) => {
         this.#unanswered.delete(number);
         if (error) reject(error);
@@ -131,6 +133,7 @@ export class Session {
     this.#attemptAtMs = performance.now();
     this.#disconnectedAtMs = this.#attemptAtMs;
     mend(client);
+    this.#sending = sending(client);
     const mine = (react: () => void) => () => {
       if (this.#client === client && !this.#closed) react();
     };
