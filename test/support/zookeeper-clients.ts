@@ -54,10 +54,12 @@ export class Operator {
   static async endSession(address: string, sessionId: Buffer, sessionPassword: Buffer): Promise<void> {
     const options = { sessionTimeout: 30_000, sessionId, sessionPassword };
     const client = zk.createClient(address, options as { sessionTimeout: number });
-    const connected = new Promise<void>((resolve) => client.once('connected', resolve));
+    // It may have been ended before.
+    const settled = Promise.race(
+      ['connected', 'expired'].map((event) => new Promise((resolve) => client.once(event, () => resolve(event)))),
+    );
     client.connect();
-    await connected;
-    await new Operator(client).close();
+    if ((await settled) === 'connected') await new Operator(client).close();
   }
 
   async close(): Promise<void> {

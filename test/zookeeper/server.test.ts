@@ -100,13 +100,17 @@ describe.skipIf(zookeeperIsMissing)('one server', () => {
     const { fence } = await locks.acquire('job');
     const [client] = clients as [zk.Client];
     const lost = lossOf(locks);
-    // Whoever has a session's password can end it.
-    await Operator.endSession(scene.addresses, client.getSessionId(), client.getSessionPassword());
+    let isOver = false;
+    void lost.then(() => {
+      isOver = true;
+    });
+    // Whoever has a session's password can end it, unless its client takes it back before.
+    while (!isOver) await Operator.endSession(scene.addresses, client.getSessionId(), client.getSessionPassword());
     const { loss } = await lost;
     expect(['forgotten', 'expired']).toContain(loss);
     const next = await locks.acquire('job');
     expect(next.fence).toBeGreaterThan(fence);
-    expect(clients).toHaveLength(2);
+    expect(clients.length).toBeGreaterThan(1);
     expect(await next.release()).toBe('released');
   });
 

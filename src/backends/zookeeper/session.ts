@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { setInterval, setTimeout } from 'node:timers';
 import type { Calls } from '../../core/calls.js';
 import { BackendUnavailableError, InvalidArgumentError } from '../../core/errors.js';
-import type { ClientFactory, ZooKeeperClient } from './client.js';
+import { type ClientFactory, codeOf, codes, type ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { breakConnection, mend, sending } from './mending.js';
 
@@ -111,8 +111,11 @@ export class Session {
       this.#sending();
       start(client, (error, value) => {
         this.#unanswered.delete(number);
-        if (error) reject(error);
-        else resolve(value);
+        if (!error) return resolve(value);
+        reject(error);
+        // Said to a request, and not to a connection, where somebody else has ended the session: the library goes on with it.
+        if (codeOf(error) === codes.sessionExpired && client === this.#client && !this.#closed)
+          this.#drop('the session has expired');
       });
     });
   }
