@@ -6,6 +6,7 @@ const clients = {
   'src/backends/postgres': ['pg', 'postgres'],
   'src/backends/etcd': ['@grpc/grpc-js'],
   'src/backends/dynamodb': ['@aws-sdk/client-dynamodb'],
+  'src/backends/zookeeper': ['node-zookeeper-client'],
 };
 
 /** Each npm package belongs to one folder. */
@@ -119,7 +120,8 @@ module.exports = {
       // The tests need the optional peers installed.
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-        pathNot: '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js|@aws-sdk/client-dynamodb)/',
+        pathNot:
+          '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js|@aws-sdk/client-dynamodb|(?:@types/)?node-zookeeper-client)/',
       },
     },
     ...clientRules,

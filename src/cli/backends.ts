@@ -55,6 +55,10 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'etcd+tls://user:password@etcd-a:2379,etcd-b:2379?cacert=ca.pem',
     open: openEtcd,
   },
+  zk: {
+    example: 'zk://zk-1:2181,zk-2:2181,zk-3:2181',
+    open: async (url) => (await import('../backends/zookeeper/index.js')).zookeeperFromUrl(url),
+  },
   dynamodb: {
     example: 'dynamodb://eu-central-1/holdfast',
     open: async (url) => (await import('../backends/dynamodb/index.js')).dynamodbFromUrl(url),

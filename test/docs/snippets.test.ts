@@ -66,6 +66,8 @@ beforeAll(() => {
     'postgres',
     '@grpc/grpc-js',
     '@aws-sdk/client-dynamodb',
+    'node-zookeeper-client',
+    '@types/node-zookeeper-client',
   ]) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }

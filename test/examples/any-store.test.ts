@@ -11,6 +11,7 @@ import { EtcdCluster, etcdIsMissing } from '../support/etcd-server.js';
 import { PostgresServer, postgresIsMissing } from '../support/postgres-server.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
 import { RedlockNodes } from '../support/redlock-nodes.js';
+import { ZooKeeperServer, zookeeperIsMissing } from '../support/zookeeper-server.js';
 
 const run = promisify(execFile);
 const env = { ...process.env, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_EC2_METADATA_DISABLED: 'true' };
@@ -56,6 +57,14 @@ const stores: readonly Store[] = [
     start: async () => {
       const cluster = await EtcdCluster.start(1);
       return { url: `etcd://${cluster.endpoints.join(',')}`, stop: () => cluster.stop() };
+    },
+  },
+  {
+    name: 'zookeeper',
+    missing: zookeeperIsMissing,
+    start: async () => {
+      const server = await ZooKeeperServer.start();
+      return { url: server.url, stop: () => server.stop() };
     },
   },
   {
