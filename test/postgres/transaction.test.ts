@@ -181,6 +181,74 @@ describe.skipIf(postgresIsMissing)('acquireIn', () => {
     expect(await thrownBy(acquireIn({} as never, 'job'))).toMatchObject({ code: 'NOT_SUPPORTED' });
   });
 
+  it('keeps the name from others also when the sweep has taken its row', async () => {
+    const store = scene.backend();
+    const held = ask('job');
+    const answer = await store.acquire(held);
+    if (answer.outcome !== 'granted') throw new Error('it is free');
+    await scene.server.rows(
+      "UPDATE holdfast.leases SET since = since - interval '3 days', fence = fence - 86400000000, first = fence - 86400000000",
+    );
+    const tx = await transaction();
+    await acquireIn(tx, { name: 'job', fence: answer.fences.first - 86_400_000_000n } as never);
+    await scene.server.rows("UPDATE holdfast.leases SET expires = expires - interval '2 minutes'");
+    await scene.server.rows("UPDATE holdfast.meta SET swept = swept - interval '2 hours'");
+    expect(await scene.server.value('SELECT holdfast.v1_sweep(172800000, 3600000, 1000)')).toBe('1');
+    const next = ask('job');
+    expect(await store.acquire(next)).toMatchObject({ outcome: 'refused', because: 'held' });
+    await tx.query('COMMIT');
+    expect(await store.acquire(next)).toMatchObject({ outcome: 'granted' });
+    expect(await store.release(heldOf(next))).toBe('released');
+  });
+
+  it('keeps the queue in order behind it, however long it takes', async () => {
+    const store = scene.backend();
+    const held = ask('job');
+    const answer = await store.acquire(held);
+    if (answer.outcome !== 'granted') throw new Error('it is free');
+    const tx = await transaction();
+    await acquireIn(tx, { name: 'job', fence: answer.fences.first } as never);
+    await store.release(heldOf(held));
+    const [one, two] = [ask('job', { enqueue: true }), ask('job', { enqueue: true })];
+    expect(await store.acquire(one)).toMatchObject({ outcome: 'refused', ahead: 0 });
+    expect(await store.acquire(two)).toMatchObject({ outcome: 'refused', ahead: 1 });
+    // Longer than the time in which whoever is next has to come.
+    await scene.server.rows("UPDATE holdfast.leases SET free_since = free_since - interval '10 seconds'");
+    expect(await store.acquire(one)).toMatchObject({ outcome: 'refused' });
+    await tx.query('COMMIT');
+    expect(await store.acquire(two)).toMatchObject({ outcome: 'refused', because: 'queued', ahead: 1 });
+    expect(await store.acquire(one)).toMatchObject({ outcome: 'granted' });
+    expect(await store.release(heldOf(one))).toBe('released');
+    expect(await store.acquire(two)).toMatchObject({ outcome: 'granted' });
+    expect(await store.release(heldOf(two))).toBe('released');
+  });
+
+  it('and a steal wait for each other in one order', async () => {
+    const store = scene.backend();
+    const held = ask('job');
+    const answer = await store.acquire(held);
+    if (answer.outcome !== 'granted') throw new Error('it is free');
+    const theirs = await transaction();
+    await theirs.query('SELECT FROM holdfast.leases FOR UPDATE');
+    const waiting = async () =>
+      Number(
+        await scene.server.value(
+          "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%holdfast%' AND wait_event_type = 'Lock'",
+        ),
+      );
+    const heir = ask('job');
+    const stolen = store.revoke(held.name, { kind: 'stolen', reason: 'test', node: held.node, heir });
+    await until(async () => (await waiting()) === 1, 'the thief waits for the row');
+    const tx = await transaction('REPEATABLE READ');
+    const checked = thrownBy(acquireIn(tx, { name: 'job', fence: answer.fences.first } as never));
+    await until(async () => (await waiting()) === 2, 'the transaction waits, too');
+    await theirs.query('COMMIT');
+    expect(await stolen).toMatchObject({ grant: { outcome: 'granted' } });
+    expect(['40001', 'LEASE_LOST']).toContain(((await checked) as { code: string }).code);
+    await tx.query('ROLLBACK');
+    expect(await store.release(heldOf(heir))).toBe('released');
+  });
+
   it('does not keep a lost lease from being told', async () => {
     const locks = scene.holder({ ttlMs: 500 });
     const lease = await locks.acquire('job');

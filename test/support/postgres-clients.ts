@@ -14,7 +14,11 @@ export const clients: Readonly<Record<string, (url: string, max?: number) => Ope
     const pool = new pg.Pool({ connectionString, max });
     return {
       client: pool,
-      end: async () => void (await Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, 500))])),
+      async end() {
+        // The server may be killed at the same time, and the backend listens no more.
+        pool.on('error', () => {});
+        await Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, 500))]);
+      },
     };
   },
   postgres(url, max = 4) {

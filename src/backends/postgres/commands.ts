@@ -3,10 +3,10 @@ import { backoffMs } from '../../core/backoff.js';
 import { Calls } from '../../core/calls.js';
 import { systemPorts } from '../../core/clock.js';
 import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
-import type { Driver, Running } from './driver.js';
-import { fault, sqlStateOf, verdictOf } from './errors.js';
+import { type Driver, NotSentError, type Running } from './driver.js';
+import { fault, verdictOf, withoutKind } from './errors.js';
 import { Installer } from './installer.js';
-import { identifier, literal } from './sql/text.js';
+import { identifier, kindOfTransaction, literal } from './sql/text.js';
 
 /** Pauses between the tries of one call. */
 const pauseMsMin = 5;
@@ -18,9 +18,6 @@ const lockWaitMsMin = 5;
 
 /** No try begins with less than this share of a call's time left, unless one before may have taken effect. */
 const lastTryRatio = 0.2;
-
-/** In front of every statement, once it is known that the server's defaults are others. */
-const kindOfTransaction = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; ';
 
 type Value = string | number | boolean | null;
 
@@ -42,7 +39,7 @@ export class Commands {
   constructor(driver: Driver, schema: string) {
     this.#driver = driver;
     this.#schema = identifier(schema);
-    this.#installer = new Installer(driver, schema);
+    this.#installer = new Installer(driver, schema, this.#calls);
   }
 
   /**
@@ -81,16 +78,20 @@ export class Commands {
       const attempt = () => {
         tries += 1;
         let running: Running | undefined;
+        let ended = false;
         const kind = this.#kind;
         const send = () => {
           const { pending } = this.#installer;
           const go = () => {
+            // Its caller was told that it was not sent.
+            if (ended) throw new NotSentError('its time was over');
             running = this.#driver.run(kind + textFor(dueMs - this.#ports.now().monotonicMs));
             return running.answer;
           };
           return pending === undefined ? go() : pending.then(go);
         };
         this.#calls.within(timeoutMs, sentAt, `PostgreSQL: ${doing}`, send, resolve, (said) => {
+          ended = true;
           const error = kind === '' ? said : withoutKind(said);
           if (error instanceof OutcomeUnknownError && (running === undefined || running.giveUp()) && !uncertain) {
             return reject(notSent(doing, timeoutMs, error));
@@ -117,12 +118,6 @@ export class Commands {
       attempt();
     });
   }
-}
-
-/** A server in recovery refuses even to be asked for a transaction that writes: the same as when it refuses to write. */
-function withoutKind(error: unknown): unknown {
-  if (sqlStateOf(error) !== '0A000') return error;
-  return Object.assign(new Error('the server is in recovery', { cause: error }), { code: '25006', severity: 'ERROR' });
 }
 
 /** In a list of arguments: how long the function may wait for a lock. */

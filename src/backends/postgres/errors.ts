@@ -79,6 +79,12 @@ function isLasting(state: string): boolean {
   return lasting.some(([pattern]) => pattern.test(state));
 }
 
+/** A server in recovery refuses even to be asked for a transaction that writes: the same as when it refuses to write. */
+export function withoutKind(error: unknown): unknown {
+  if (sqlStateOf(error) !== '0A000') return error;
+  return Object.assign(new Error('the server is in recovery', { cause: error }), { code: '25006', severity: 'ERROR' });
+}
+
 /** What was said last, as one of our errors. `uncertain`: some try may have taken effect. */
 export function fault(error: unknown, doing: string, uncertain: boolean): HoldfastError {
   if (error instanceof HoldfastError) return error;

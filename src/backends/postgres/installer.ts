@@ -1,18 +1,26 @@
-import { messageOf } from '../../core/calls.js';
-import { BackendUnavailableError, HoldfastError } from '../../core/errors.js';
-import type { Driver } from './driver.js';
-import { sqlStateOf } from './errors.js';
+import { type Calls, messageOf } from '../../core/calls.js';
+import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from '../../core/errors.js';
+import type { Driver, Running } from './driver.js';
+import { sqlStateOf, withoutKind } from './errors.js';
 import { installation } from './sql/setup.js';
+import { kindOfTransaction } from './sql/text.js';
+
+/** How long it may take; calls wait for it only until their own deadlines. */
+const timeoutMs = 5_000;
+/** Another one that creates them is waited for so long, and no session stays behind that waits for nobody. */
+const lockWaitMs = 4_000;
 
 /** Creates the tables and functions where they are missing: once at a time, and the calls that need them wait for it. */
 export class Installer {
   readonly #driver: Driver;
   readonly #schema: string;
+  readonly #calls: Calls;
   #pending: Promise<void> | undefined;
 
-  constructor(driver: Driver, schema: string) {
+  constructor(driver: Driver, schema: string, calls: Calls) {
     this.#driver = driver;
     this.#schema = schema;
+    this.#calls = calls;
   }
 
   /** Under way, and what to wait for. */
@@ -22,14 +30,19 @@ export class Installer {
 
   start(): void {
     if (this.#pending !== undefined) return;
-    const { answer } = this.#driver.run(installation(this.#schema));
-    this.#pending = answer.then(
+    let running: Running | undefined;
+    const run = () => {
+      running = this.#driver.run(`${kindOfTransaction}SET LOCAL lock_timeout = ${lockWaitMs}; ${installation(this.#schema)}`);
+      return running.answer;
+    };
+    this.#pending = this.#calls.promise(timeoutMs, 'creating the tables', run).then(
       () => {
         this.#pending = undefined;
       },
       (error: unknown) => {
         this.#pending = undefined;
-        throw this.#explained(error);
+        if (error instanceof OutcomeUnknownError) running?.giveUp();
+        throw this.#explained(withoutKind(error));
       },
     );
     // Those who wait are told.
@@ -37,6 +50,9 @@ export class Installer {
   }
 
   #explained(error: unknown): unknown {
+    // Whoever waits for it has sent nothing.
+    if (error instanceof OutcomeUnknownError)
+      return new BackendUnavailableError(`PostgreSQL: ${error.message}`, { cause: error });
     const state = sqlStateOf(error);
     // Another process was faster, in a server that does not know of our lock any more.
     if (error instanceof HoldfastError || state === undefined || (state !== '42501' && state !== '25006')) return error;

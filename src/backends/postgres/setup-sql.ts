@@ -12,7 +12,7 @@ import { grants, installation } from './sql/setup.js';
  */
 export function setupSql({ schema, role }: { readonly schema?: string; readonly role?: string } = {}): string {
   const checked = parseSchema(schema);
-  if (role === undefined) return `BEGIN;\n${installation(checked)}\nCOMMIT;\n`;
+  if (role === undefined) return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${installation(checked)}\nCOMMIT;\n`;
   if (typeof role !== 'string' || role === '') throw new InvalidArgumentError('role must be the name of a role of the server');
-  return `BEGIN;\n${installation(checked)}\n${grants(checked, role)}\nCOMMIT;\n`;
+  return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${installation(checked)}\n${grants(checked, role)}\nCOMMIT;\n`;
 }

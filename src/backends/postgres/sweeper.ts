@@ -24,8 +24,15 @@ export class Sweeper {
     const nowMs = performance.now();
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + everyMs;
-    const args = [this.#settings.fenceRetentionMs, everyMs, rowsMax] as const;
     // What fails is tried again in an hour, here or elsewhere.
-    this.#commands.call('sweep', args, 'sweeping', timeoutMs).catch(() => {});
+    this.#sweep().catch(() => {});
+  }
+
+  /** In rounds, each short, until a round finds less than it may take: an hour may leave more names behind than one round takes out. */
+  async #sweep(): Promise<void> {
+    for (let dueMs = everyMs; ; dueMs = 0) {
+      const args = [this.#settings.fenceRetentionMs, dueMs, rowsMax] as const;
+      if (Number(await this.#commands.call('sweep', args, 'sweeping', timeoutMs)) < rowsMax) return;
+    }
   }
 }

@@ -49,8 +49,10 @@ BEGIN
         AND pg_try_advisory_xact_lock(${turnKey(s)})
       RETURNING first, fence INTO _first, _last;
     IF FOUND THEN RETURN _first || ' ' || _last || ' ' || _owner; END IF;
-    -- A row that is not there yet.
-    INSERT INTO ${s}.leases VALUES (_name, _us + _fences - 1, _us, _owner, _t + _ttl * interval '1 millisecond', _t, false, _t, _ttl, 0, _node, _metadata)
+    -- A row that is not there, or not any more: a transaction that checked the last lease may have outlived it.
+    INSERT INTO ${s}.leases
+      SELECT _name, _us + _fences - 1, _us, _owner, _t + _ttl * interval '1 millisecond', _t, false, _t, _ttl, 0, _node, _metadata
+        WHERE CASE WHEN EXISTS (SELECT FROM ${s}.leases WHERE name = _name) THEN false ELSE pg_try_advisory_xact_lock(${turnKey(s)}) END
       ON CONFLICT DO NOTHING;
     IF FOUND THEN RETURN _us || ' ' || _us + _fences - 1 || ' ' || _owner; END IF;
   END IF;
@@ -89,7 +91,8 @@ BEGIN
       END IF;
       RETURN ${s}.v1_grant(_name, _owner, _shared, _ttl, _fences, _node, _metadata);
     END IF;
-    -- A transaction that checked the last lease has not ended yet.
+    -- A transaction that checked the last lease has not ended yet, and nobody's claim window begins before.
+    UPDATE ${s}.leases SET free_since = _t WHERE name = _name;
     _busy := true;
     _retry := ${transactionRetryMs};
   END IF;

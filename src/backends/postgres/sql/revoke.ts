@@ -18,6 +18,8 @@ DECLARE
   _grant text;
 BEGIN
   PERFORM set_config('lock_timeout', _wait_ms::text, true);
+  -- A transaction that checked its lease ends first. Before the row: such a transaction may lock that, too, and does so after this.
+  IF _heir THEN PERFORM pg_advisory_xact_lock(${turnKey(s)}); END IF;
   _r := ${s}.v1_enter(_name);
   _t := clock_timestamp();
   IF _heir THEN
@@ -43,8 +45,6 @@ BEGIN
   PERFORM ${s}.v1_bury(_name, _id, CASE WHEN _heir THEN NULL ELSE _ended::text END);
   UPDATE ${s}.leases SET expires = '-infinity', free_since = CASE WHEN json_array_length(_ended) > 0 THEN _t ELSE free_since END, slow = true WHERE name = _name;
   IF _heir THEN
-    -- A transaction that checked its lease ends first.
-    PERFORM pg_advisory_xact_lock(${turnKey(s)});
     DELETE FROM ${s}.waiters WHERE name = _name AND owner = _id;
     _grant := ${s}.v1_grant(_name, _id, _shared, _ttl, _fences, _node, _metadata);
   ELSE

@@ -16,6 +16,9 @@ export function literal(value: string | number | boolean | null): string {
   return needsEscape.test(value) ? `E'${value.replace(/['\\]/g, '$&$&')}'` : `'${value}'`;
 }
 
+/** In front of what must not run with the server's defaults, where these are others. */
+export const kindOfTransaction = 'SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE; ';
+
 export function textArray(values: readonly string[]): string {
   return `ARRAY[${values.map(literal).join(',')}]::text[]`;
 }
