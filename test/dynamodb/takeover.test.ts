@@ -132,6 +132,32 @@ describe('a hold whose holder is gone', () => {
     await granted(rival(), ask('long dead'));
     expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'not-yours' }]);
   });
+
+  it('where clocks are trusted within a bound, is not taken over because its first call was made with a clock that was wrong', async () => {
+    const rival = () => scene.store({ dynamodb: { deadAfterMs: 1_800_000 } });
+    const now = Date.now;
+    const behind = () => vi.spyOn(Date, 'now').mockImplementation(() => now.call(Date) - 3_600_000);
+    const [holder, store] = [ask('wrong clock'), scene.store()];
+    behind();
+    const { fences } = await granted(store, holder);
+    vi.restoreAllMocks();
+    await refused(rival(), ask('wrong clock'));
+    await store.renew([heldOf(holder)]);
+    // Set back while it is held: the renewal that meets it first.
+    behind();
+    expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
+    vi.restoreAllMocks();
+    await refused(rival(), ask('wrong clock'));
+    behind();
+    const heir = ask('wrong clock');
+    const by = { kind: 'stolen', reason: 'a test', node: heir.node, heir } as const;
+    const { ended, grant } = await scene.store().revoke(heir.name, by);
+    vi.restoreAllMocks();
+    expect(ended).toHaveLength(1);
+    expect(grant?.fences.first).toBeGreaterThan(fences.last);
+    await refused(rival(), ask('wrong clock'));
+    expect(await store.release(heldOf(heir))).toBe('released');
+  });
 });
 
 describe('a holder in another process', () => {
