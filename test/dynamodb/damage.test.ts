@@ -65,6 +65,28 @@ describe.each(kinds)('what stands in the table ($name)', (kind) => {
     await granted(store, ask('quitters'));
   });
 
+  it('gets rid of many more, which a crowd can leave that gives up at one moment', async () => {
+    const store = scene.store();
+    const one = ask('crowd');
+    await granted(store, one);
+    const value = { S: JSON.stringify({ kind: 'abandoned', reason: '', call: '', atMs: Date.now() }) };
+    const left = Array.from({ length: 300 }, (_, i) => `ended_${String(i).padStart(12, '0')}`);
+    for (let i = 0; i < left.length; i += 100) {
+      const some = left.slice(i, i + 100);
+      await scene.client.updateItem({
+        TableName: 'holdfast',
+        Key: { name: { S: 'holdfast:crowd' } },
+        UpdateExpression: `SET ${some.map((name) => `${name} = :v`).join(', ')}`,
+        ExpressionAttributeValues: { ':v': value },
+      });
+    }
+    for (let i = 0; i < 6; i++) await store.abandon(ask('crowd'));
+    const { ended } = await store.revoke(one.name, { kind: 'revoked', reason: 'a test', node: one.node });
+    expect(ended).toHaveLength(1);
+    const item = (await scene.item('crowd')) ?? {};
+    expect(Object.keys(item).filter((name) => name.startsWith('ended_'))).toHaveLength(32);
+  });
+
   it('forgets them after a minute, when somebody else gives up', async () => {
     const store = scene.store();
     await store.abandon(ask('minute'));

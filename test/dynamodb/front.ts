@@ -13,7 +13,9 @@ export type Fault =
   /** The server sees it when this resolves; the client is told at once that it failed. */
   | { readonly late: Promise<void>; readonly arrived: () => void }
   /** The server sees it, and the client its answer, when this resolves. */
-  | { readonly hold: Promise<void> };
+  | { readonly hold: Promise<void> }
+  /** The server sees it at once, and the client its answer when this resolves. */
+  | { readonly reply: Promise<void> };
 
 /** A promise, and what resolves it. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
@@ -103,6 +105,10 @@ export class Front {
       reply(response, await send());
     } else if ('refuse' in fault) {
       say(response, fault.status ?? 400, fault.refuse);
+    } else if ('reply' in fault) {
+      const answer = await send();
+      await fault.reply;
+      reply(response, answer);
     } else if ('hold' in fault) {
       await fault.hold;
       reply(response, await send());

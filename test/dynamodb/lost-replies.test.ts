@@ -127,6 +127,22 @@ describe('a copy that arrives late', () => {
     expect(await recordsOf(store, 'given up')).toEqual([]);
   });
 
+  it('of an ask that was refused, when the name has become free: it is refused, and the asker may ask again', async () => {
+    const front = await scene.front();
+    const store = scene.store({ port: front.port });
+    const [holder, one] = [ask('late refused'), ask('late refused')];
+    const holding = scene.store();
+    await granted(holding, holder);
+    const arrive = putOff(front);
+    expect(await refused(store, one)).toMatchObject({ because: 'held' });
+    await holding.release(heldOf(holder));
+    await arrive();
+    expect(await recordsOf(holding, 'late refused')).toEqual([]);
+    // Core asks again under a new owner.
+    expect(await refused(store, one)).toMatchObject({ because: 'abandoned' });
+    await granted(store, ask('late refused'));
+  });
+
   it('of a renewal and of a release, when somebody else has the name: they find another owner', async () => {
     const front = await scene.front();
     const store = scene.store({ port: front.port });

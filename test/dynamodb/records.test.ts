@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { dynamodbRecords } from '../../src/backends/dynamodb/index.js';
 import { recordsOf, Scene, thrownBy } from './support.js';
@@ -25,6 +26,18 @@ describe('records', () => {
     expect(await recordsOf(scene.store(), '')).toEqual([]);
     const item = await scene.item('%record:a');
     expect(Number(item?.['expires_at']?.N) * 1_000).toBeGreaterThan(Number(item?.['ends_ms']?.N) + 86_000_000);
+  });
+
+  it('live as long as they should after an answer that took long', async () => {
+    const front = await scene.front();
+    const records = dynamodbRecords(scene.server.client(front.port), { commandTimeoutMs: 10_000 });
+    await records.get('slow');
+    void front.next('GetItem', { reply: sleep(3_500) });
+    await records.get('slow');
+    const beforeMs = Date.now();
+    const { record } = await records.create('slow', 'x', 60_000);
+    expect(record?.expiresAtMs).toBeGreaterThanOrEqual(beforeMs + 60_000);
+    await records.close();
   });
 
   it('too large or badly timed are refused, and damage is named', async () => {

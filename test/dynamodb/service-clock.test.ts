@@ -6,7 +6,7 @@ function after(answers: number, offMs: number, tookMs = 20): number {
   const clock = new ServiceClock();
   for (let i = 0; i < answers; i++) {
     const serviceMs = 1_000_000 + i * 137;
-    clock.note(Math.floor(serviceMs / 1_000) * 1_000 - (serviceMs + tookMs + offMs));
+    clock.note(Math.floor(serviceMs / 1_000) * 1_000 - (serviceMs + tookMs + offMs), tookMs);
   }
   return clock.correctionMs;
 }
@@ -25,14 +25,26 @@ describe('the clock of the service', () => {
     }
   });
 
+  it('is not moved by an answer that took long: to its second belongs any moment of that time', () => {
+    const clock = new ServiceClock();
+    clock.note(-300, 20);
+    clock.note(-10_300, 10_000);
+    expect(clock.correctionMs).toBe(0);
+    const slow = new ServiceClock();
+    slow.note(-600_000, 600_500);
+    expect(slow.correctionMs).toBe(0);
+    slow.note(-5_400, 20);
+    expect(slow.correctionMs).toBe(-3_400);
+  });
+
   it('starts anew when ours is stepped', () => {
     const clock = new ServiceClock();
-    clock.note(-300);
-    clock.note(-3_600_500);
+    clock.note(-300, 20);
+    clock.note(-3_600_500, 20);
     expect(clock.correctionMs).toBe(-3_598_500);
-    clock.note(-700);
+    clock.note(-700, 20);
     expect(clock.correctionMs).toBe(0);
-    clock.note(undefined);
+    clock.note(undefined, 20);
     expect(clock.correctionMs).toBe(0);
   });
 });

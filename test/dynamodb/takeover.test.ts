@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Ask, Backend } from '../../src/core/backend.js';
 import { ownerDigest } from '../../src/core/clock.js';
 import { gate } from './front.js';
 import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy, until } from './support.js';
@@ -70,12 +71,15 @@ describe('a hold whose holder is gone', () => {
   });
 
   it('goes to one of many who saw its time run out at the same moment', async () => {
-    for (let round = 0; round < 3; round++) {
-      const name = `race ${round}`;
+    const rounds: { readonly store: Backend; readonly one: Ask }[][] = [];
+    for (const name of ['race 1', 'race 2', 'race 3']) {
       await granted(scene.store(), ask(name, { ttlMs }));
       const rivals = Array.from({ length: 8 }, () => ({ store: scene.store(), one: ask(name) }));
       await Promise.all(rivals.map(({ store, one }) => refused(store, one)));
-      await sleep(ttlMs + 10);
+      rounds.push(rivals);
+    }
+    await sleep(ttlMs + 10);
+    for (const rivals of rounds) {
       const answers = await Promise.all(rivals.map(({ store, one }) => store.acquire(one)));
       expect(answers.filter(({ outcome }) => outcome === 'granted')).toHaveLength(1);
     }
@@ -131,6 +135,32 @@ describe('a hold whose holder is gone', () => {
     await lastSign(hour + holder.ttlMs + 1_000);
     await granted(rival(), ask('long dead'));
     expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'not-yours' }]);
+  });
+
+  it('where clocks are trusted within a bound, is not taken over because its first call was made with a clock that was wrong', async () => {
+    const rival = () => scene.store({ dynamodb: { deadAfterMs: 1_800_000 } });
+    const now = Date.now;
+    const behind = () => vi.spyOn(Date, 'now').mockImplementation(() => now.call(Date) - 3_600_000);
+    const [holder, store] = [ask('wrong clock'), scene.store()];
+    behind();
+    const { fences } = await granted(store, holder);
+    vi.restoreAllMocks();
+    await refused(rival(), ask('wrong clock'));
+    await store.renew([heldOf(holder)]);
+    // Set back while it is held: the renewal that meets it first.
+    behind();
+    expect(await store.renew([heldOf(holder)])).toMatchObject([{ outcome: 'renewed' }]);
+    vi.restoreAllMocks();
+    await refused(rival(), ask('wrong clock'));
+    behind();
+    const heir = ask('wrong clock');
+    const by = { kind: 'stolen', reason: 'a test', node: heir.node, heir } as const;
+    const { ended, grant } = await scene.store().revoke(heir.name, by);
+    vi.restoreAllMocks();
+    expect(ended).toHaveLength(1);
+    expect(grant?.fences.first).toBeGreaterThan(fences.last);
+    await refused(rival(), ask('wrong clock'));
+    expect(await store.release(heldOf(heir))).toBe('released');
   });
 });
 

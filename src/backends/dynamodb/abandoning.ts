@@ -5,11 +5,15 @@ import { type Ending, ending } from './endings.js';
 import { type Change, free, isFree, isOwn, setAndRemove } from './expressions.js';
 import { freeValues } from './granting.js';
 import { type Ended, type Entry, entryOf, type OwnerMark, ownerMark, text } from './item.js';
+import type { Trip } from './table.js';
+
+export function abandon(context: Context, ask: Ask, timeoutMs: number): Promise<void> {
+  return withdraw(context, ask, context.table.trip(timeoutMs));
+}
 
 /** In one write, whoever holds the name: the owner is noted as ended, and if it is the holder, the name is free. */
-export async function abandon(context: Context, ask: Ask, timeoutMs: number): Promise<void> {
+export async function withdraw(context: Context, ask: Ask, trip: Trip): Promise<void> {
   const { table, keys, sightings } = context;
-  const trip = table.trip(timeoutMs);
   const key = keys.of(ask.name);
   const mark = ownerMark(ask.owner);
   const why: Ended = { kind: 'abandoned', reason: '', call: '', atMs: table.wallMs() };

@@ -9,6 +9,9 @@ import { type Ended, type Entry, text } from './item.js';
  */
 const endedMax = 32;
 
+/** Taken out by one write: an expression has room for some 180 names, and a crowd that gives up at one moment leaves more. */
+const forgottenMax = 64;
+
 export interface Ending {
   readonly set: string;
   readonly remove: readonly string[];
@@ -32,5 +35,6 @@ function forgettable(entry: Entry | undefined, nowMs: number): readonly string[]
   const excess = oldestFirst.length + 1 - endedMax;
   return oldestFirst
     .filter(([, { atMs }], index) => index < excess || nowMs - atMs > limits.tombstoneMs)
+    .slice(0, forgottenMax)
     .map(([digest]) => digest);
 }

@@ -48,8 +48,8 @@ async function renew(context: Context, trip: Trip, held: Held): Promise<Renewal>
 async function renewOne({ table, keys }: Context, trip: Trip, held: Held): Promise<Renewal> {
   const key = keys.of(held.name);
   const { hash, digest } = ownerMark(held.owner);
-  const values = { ':held': text('held'), ':owner': text(hash), ...renewalValues(table, held.ttlMs) };
   for (let tries = 0; tries < 3; tries++) {
+    const values = { ':held': text('held'), ':owner': text(hash), ...renewalValues(table, held.ttlMs) };
     const answer = await trip.update('renewing', key, { update: renewed, when: isOwn, values });
     if (answer.done) return { outcome: 'renewed', ttlMs: held.ttlMs };
     const entry = entryOf(key, answer.item);

@@ -1,23 +1,29 @@
 import { Calls } from '../../core/calls.js';
-import { type Ports, systemPorts } from '../../core/clock.js';
+import { type Instant, type Ports, systemPorts } from '../../core/clock.js';
 import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../../core/errors.js';
-import type { CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
+import type { AttributeValue, CallOptions, Driver, DynamoDBMethods, Item } from './client.js';
 import { fault, isNamed, missingTable, wasResent } from './errors.js';
 import { type Change, namesIn } from './expressions.js';
 import type { Settings } from './options.js';
 import { ServiceClock } from './service-clock.js';
 import { Setup } from './setup.js';
 
-/** An update that was done, or whose condition did not hold. */
+/** An update that was done; or its condition did not hold, or it was done with a time that is wrong and has to be done again. */
 export type Updated =
   | { readonly done: true }
   | {
       readonly done: false;
       /** What stood there instead. */
       readonly item: Item | undefined;
-      /** An earlier copy of the same request, sent by the SDK, may have been done. */
+      /** It may have been done, or an earlier copy of it that the SDK has sent. */
       readonly resent: boolean;
     };
+
+/**
+ * A time that was written may be off by this much. `deadAfterMs` is thirty times as long, and with versions of the SDK that note the
+ * service's clock only when it is minutes off, it has to be.
+ */
+const nowOffMaxMs = 60_000;
 
 /** The table that all leases of a backend are in: calls with a deadline, whatever the client library does. */
 export class Table {
@@ -49,6 +55,14 @@ export class Table {
     return this.#clock.known;
   }
 
+  /**
+   * Whether a time that was written is one that nobody may go by: the first answer can tell that our clock is wrong, and the SDK, when
+   * the service refuses it for that, signs the same request again.
+   */
+  isWrong(now: AttributeValue | undefined): boolean {
+    return now !== undefined && 'N' in now && Math.abs(this.wallMs() - Number(now.N)) > nowOffMaxMs;
+  }
+
   /** Several calls under one deadline, and each under one of its own. */
   trip(timeoutMs: number, callTimeoutMs: number = timeoutMs): Trip {
     return new Trip(this, this.ports.now().monotonicMs + timeoutMs, callTimeoutMs);
@@ -65,8 +79,9 @@ export class Table {
     send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     this.assertOpen();
+    const sentAt = this.ports.now();
     try {
-      return await this.#send(doing, timeoutMs, send).finally(() => this.#clock.note(this.#driver.clockOffsetMs()));
+      return await this.#send(doing, timeoutMs, send).finally(() => this.#noteTime(sentAt));
     } catch (error) {
       if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
       if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
@@ -78,6 +93,13 @@ export class Table {
         cause: error,
       });
     }
+  }
+
+  #noteTime(sentAt: Instant): void {
+    const now = this.ports.now();
+    // Not the wall clock: a step of it is what is to be found out.
+    const tookMs = Math.max(now.monotonicMs - sentAt.monotonicMs, now.uptimeMs - sentAt.uptimeMs);
+    this.#clock.note(this.#driver.clockOffsetMs(), tookMs);
   }
 
   #send<T>(doing: string, timeoutMs: number, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
@@ -138,7 +160,9 @@ export class Trip {
     } as const;
     try {
       await this.#call(doing, true, (methods, options) => methods.updateItem(input, options));
-      return { done: true };
+      if (!this.table.isWrong(values[':now'])) return { done: true };
+      this.#uncertain = true;
+      return { done: false, item: await this.get(key), resent: true };
     } catch (error) {
       if (!isNamed(error, 'ConditionalCheckFailedException')) throw error;
       const resent = wasResent(error);
