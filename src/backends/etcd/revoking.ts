@@ -99,6 +99,7 @@ export class Revoking {
         return undefined;
       }
       if (inherit !== undefined && this.#seat !== undefined && this.#store.epoch.wentBack(header, highest)) {
+        this.#noted.uncertain = true;
         await startOver(this.#store, this.#seat, [own ?? ''], inherit.epoch, this.#leftMs());
         return undefined;
       }
