@@ -45,6 +45,27 @@ describe.skipIf(etcdIsMissing)('a cluster that asks for passwords', () => {
     await (await waiting).release();
   });
 
+  it('a stream whose token is over takes no more watches: it is opened anew, and a waiter hears of a release at once', async () => {
+    const holding = holder(app);
+    const others = [await holding.acquire('kept'), await holding.acquire('job')] as const;
+    const waiting = holder(app);
+    // Its watch keeps the stream open.
+    const kept = waiting.acquire('kept');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // No token is valid any more.
+    await cluster.first.ctl(root, 'auth', 'disable');
+    await cluster.first.ctl('auth', 'enable');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const next = waiting.acquire('job');
+    await new Promise((resolve) => setTimeout(resolve, 1_250));
+    await others[1].release();
+    const beganMs = performance.now();
+    await (await next).release();
+    expect(performance.now() - beganMs).toBeLessThan(400);
+    await others[0].release();
+    await (await kept).release();
+  });
+
   it('a wrong password, none at all, and other keys: said at once, for asking again cannot help', async () => {
     const refused = { code: 'BACKEND_UNAVAILABLE', permanent: true };
     await expect(holder({ ...app, password: 'wrong' }).acquire('job')).rejects.toMatchObject(refused);

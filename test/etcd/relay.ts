@@ -33,6 +33,8 @@ export class Relay {
   address = '';
   /** The next transaction about this is held up on its way until the promise resolves; `met` is told. */
   holdUp: { readonly text: string; readonly until: Promise<void>; readonly met: () => void; used: boolean } | undefined;
+  /** Transactions about this are answered by a member that stops meanwhile; the first one has been proposed by then, and is done. */
+  stopping: { readonly text: string; forwarded: boolean } | undefined;
   /** Renewals that were asked for. */
   asked = 0;
   readonly #server = new grpc.Server();
@@ -94,7 +96,14 @@ export class Relay {
       held.met();
       await held.until;
     }
-    this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) => answer(error, value));
+    const stopping = this.stopping;
+    const stops = stopping !== undefined && path.endsWith('Txn') && call.request.includes(stopping.text);
+    const stopped = { code: grpc.status.UNAVAILABLE, details: 'etcdserver: server stopped' };
+    if (stops && stopping.forwarded) return answer(stopped);
+    if (stops) stopping.forwarded = true;
+    this.#client.makeUnaryRequest(path, raw, raw, call.request, new grpc.Metadata(), {}, (error, value) =>
+      stops ? answer(stopped) : answer(error, value),
+    );
   }
 
   #stream(path: string, call: grpc.ServerDuplexStream<Buffer, Buffer>): void {

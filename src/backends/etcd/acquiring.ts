@@ -142,6 +142,7 @@ export class Acquiring {
         placeLease?.decided(header, sentAt);
         if (store.epoch.wentBack(header, highest)) {
           const { mode } = this.#ask;
+          this.#mayHold = true;
           await startOver(store, this.#seat, [this.#keys.hold(mode, this.#id), this.#keys.place(mode, this.#id)], epoch, leftMs);
           continue;
         }

@@ -21,6 +21,11 @@ export function isModifiedAt(key: string, modRevision: number): Compare {
   return { key, target: target.modified, result: relation.equal, modRevision };
 }
 
+/** A key that is not there has no value, not even an empty one. */
+export function hasValue(key: string, value: string): Compare {
+  return { key, target: target.value, result: relation.equal, value };
+}
+
 function isEmpty(range: Range): Compare {
   return { ...range, target: target.created, result: relation.equal, createRevision: 0 };
 }

@@ -1,4 +1,4 @@
-import { isModifiedAt } from './compares.js';
+import { hasValue, isModifiedAt } from './compares.js';
 import { range, txn } from './methods.js';
 import type { Rpc } from './rpc.js';
 import type { Compare, Header, KeyValue } from './wire/messages.js';
@@ -6,7 +6,8 @@ import type { Compare, Header, KeyValue } from './wire/messages.js';
 /** What revisions are added to, as it stands in the store. */
 export interface EpochKey {
   readonly value: number;
-  /** Every grant compares it, so that none is made on an old one. */
+  /** As it stands there. Every grant compares it, so that none is made on another one. */
+  readonly text: string;
   readonly modRevision: number;
   /** The cluster that it was written for. */
   readonly cluster: string;
@@ -58,31 +59,37 @@ export class Epoch {
     this.#known = undefined;
   }
 
-  /** That a grant is made on this one. */
-  isStill({ modRevision }: EpochKey): Compare {
-    return isModifiedAt(this.#key, modRevision);
+  /** That a grant is made on this one. Not by its revision: a cluster that lost its data gives its new epoch the same one. */
+  isStill({ text }: EpochKey): Compare {
+    return hasValue(this.#key, text);
   }
 
   /** Of a view: whether it is another one than ours. */
-  differs(kv: KeyValue | undefined, { modRevision }: EpochKey): boolean {
-    return kv?.modRevision !== modRevision;
+  differs(kv: KeyValue | undefined, { text }: EpochKey): boolean {
+    return kv?.value !== text;
   }
 
   get key(): string {
     return this.#key;
   }
 
-  /** A new one, above everything that was minted on the old one, for what can be known of it. */
+  /**
+   * A new one, above everything that was minted on the old one, for what can be known of it. What gave the store away is
+   * forgotten when the new one is there, and not before: where this fails, and while it goes on, nobody may be granted on the old one.
+   */
   async renew(old: EpochKey, timeoutMs: number): Promise<void> {
     const highest = this.#highest;
+    const { kvs, header } = await this.#rpc.call(range, { key: this.#key }, timeoutMs);
+    const found = parse(kvs[0]);
+    // Else another process was faster.
+    if (found === undefined || found.value <= old.value) {
+      await this.#write(found, Math.max(nowUs(), old.value + highest + 1), header?.clusterId ?? '', timeoutMs);
+    }
+    // Another call of this process was faster.
+    if (this.#known !== undefined && this.#known.value > old.value) return;
     this.#highest = 0;
     this.#cluster = undefined;
     this.#known = undefined;
-    const { kvs, header } = await this.#rpc.call(range, { key: this.#key }, timeoutMs);
-    const found = parse(kvs[0]);
-    // Another process was faster.
-    if (found !== undefined && found.value > old.value) return;
-    await this.#write(found, Math.max(nowUs(), old.value + highest + 1), header?.clusterId ?? '', timeoutMs);
   }
 
   async #load(timeoutMs: number): Promise<EpochKey> {
@@ -120,12 +127,12 @@ function parse(kv: KeyValue | undefined): EpochKey | undefined {
   try {
     const { epoch, cluster } = JSON.parse(kv.value) as { readonly epoch?: unknown; readonly cluster?: unknown };
     if (typeof epoch === 'number' && Number.isSafeInteger(epoch)) {
-      return { value: epoch, cluster: String(cluster), modRevision: kv.modRevision };
+      return { value: epoch, cluster: String(cluster), text: kv.value, modRevision: kv.modRevision };
     }
   } catch {
     // As if it were another cluster's: what stands there is no number, and is written anew.
   }
-  return { value: 0, cluster: '', modRevision: kv.modRevision };
+  return { value: 0, cluster: '', text: kv.value, modRevision: kv.modRevision };
 }
 
 function nowUs(): number {

@@ -28,8 +28,9 @@ const known: readonly (readonly [pattern: RegExp, verdict: Verdict])[] = [
   [/required revision has been compacted/, 'compacted'],
   [/database space exceeded/, 'full'],
   [/invalid auth token|revision in header is old/, 'token'],
-  // With its streams a member may also be unable to say whether what it was sent was proposed: those texts are not here.
-  [/etcdserver: (?:no leader|too many requests|not capable|leader changed|not supported for learner|server stopped)/, 'refused'],
+  // A member may also be unable to say what became of what it has proposed (`request timed out`, and `server stopped` of one that was
+  // removed or ends): those texts are not here.
+  [/etcdserver: (?:no leader|too many requests|not capable|leader changed|not supported for learner)/, 'refused'],
   // Of grpc-js: the request was not sent.
   [/^(?:No connection established|Name resolution failed|Channel has been shut down)/, 'refused'],
 ];

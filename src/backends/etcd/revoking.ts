@@ -32,6 +32,8 @@ export class Revoking {
   readonly #dueMs: number;
   readonly #ended: LockRecord[] = [];
   readonly #noted = { uncertain: false };
+  /** Whom the last transaction was to end. */
+  #attempted: readonly KeyValue[] = [];
 
   constructor(store: Store, name: LockName, by: Revoker) {
     const { heir } = by;
@@ -68,6 +70,7 @@ export class Revoking {
   /** Undefined if it must be looked again. */
   async #try(view: View): Promise<Revocation | undefined> {
     const { heir } = this.#by;
+    this.#settle(view.holders);
     if (heir !== undefined && view.isEnded) return { ended: [] };
     const own = heir === undefined ? undefined : this.#keys.hold(heir.mode, this.#heirId);
     const already = view.holders.find(({ key }) => key === own);
@@ -88,6 +91,7 @@ export class Revoking {
         ...(inherit === undefined ? [] : [this.#store.epoch.isStill(inherit.epoch)]),
       ];
       const { highest } = this.#store.epoch;
+      this.#attempted = batch;
       const { succeeded, responses, header } = await this.#store.rpc.call(
         txn,
         { compare, success, failure: [] },
@@ -99,10 +103,13 @@ export class Revoking {
         return undefined;
       }
       if (inherit !== undefined && this.#seat !== undefined && this.#store.epoch.wentBack(header, highest)) {
+        this.#noted.uncertain = true;
         await startOver(this.#store, this.#seat, [own ?? ''], inherit.epoch, this.#leftMs());
         return undefined;
       }
-      for (const answer of responses) this.#note(answer.delete?.previous ?? []);
+      const ended = responses.flatMap((answer) => answer.delete?.previous ?? []);
+      this.#note(ended);
+      this.#settle(ended);
       if (!isLast) return undefined;
       if (inherit === undefined || heir === undefined || this.#seat === undefined) return { ended: this.#ended };
       this.#store.seats.granted(this.#seat);
@@ -155,6 +162,13 @@ export class Revoking {
     }
     const grant: Grant = { outcome: 'granted', fences: fencesIn(kv), ttlMs: Math.min(heir.ttlMs, lease.leftMs(askedAt)) };
     return { ended: this.#ended, grant };
+  }
+
+  /** A copy whose reply was lost may have been done: then whoever it was to end is not among those who are left, or were ended now. */
+  #settle(found: readonly KeyValue[]): void {
+    const attempted = this.#attempted;
+    this.#attempted = [];
+    if (this.#noted.uncertain) this.#note(attempted.filter(({ key }) => !found.some((kv) => kv.key === key)));
   }
 
   #note(previous: readonly KeyValue[]): void {

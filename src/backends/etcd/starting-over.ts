@@ -14,6 +14,8 @@ export async function startOver(
   old: EpochKey,
   timeoutMs: number,
 ): Promise<void> {
+  // Until that is done, it is there.
+  seat.uncertain = true;
   await rpc.call(txn, { compare: [], success: written.map((key) => ({ delete: { key } })), failure: [] }, timeoutMs);
   seat.place = undefined;
   seat.lease = undefined;

@@ -15,6 +15,8 @@ export interface Target {
 /** How long the stream stays open without anybody who listens: it keeps the process alive. */
 const lingerMs = 500;
 const openTimeoutMs = 2_000;
+/** A stream that is younger when it refuses a watch is not opened anew: whoever waits has its poll, and nothing spins. */
+const renewedAfterMs = 1_000;
 
 /**
  * Watches for deletions, on one stream. Each fires once: when something was deleted, and also when it cannot be known any more
@@ -24,6 +26,7 @@ export class Watches {
   readonly #rpc: Rpc;
   readonly #fires = new Map<number, () => void>();
   #stream: GrpcStream | undefined;
+  #openedAtMs = 0;
   #isOpening = false;
   #backlog: (() => void)[] = [];
   #lastId = 0;
@@ -79,6 +82,7 @@ export class Watches {
     try {
       const { stream } = await this.#rpc.stream(watch, openTimeoutMs);
       this.#stream = stream;
+      this.#openedAtMs = this.#rpc.ports.now().monotonicMs;
       stream.on('data', (reply: Reply) => this.#heard(reply, stream));
       stream.on('error', () => this.#fail(stream));
       stream.on('end', () => this.#fail(stream));
@@ -90,14 +94,21 @@ export class Watches {
     }
   }
 
-  #heard({ watchId, canceled, events }: Reply, stream: GrpcStream): void {
+  #heard({ watchId, canceled, compactRevision, events }: Reply, stream: GrpcStream): void {
     if (stream !== this.#stream || (!canceled && events.length === 0)) return;
     const fired = this.#fires.get(watchId);
+    // Some members say which one they refuse, others -1. What was given up here is confirmed the same way, and is no refusal.
+    if (canceled && compactRevision === 0 && (fired !== undefined || watchId < 0)) return this.#refused(stream);
     if (fired === undefined) return;
     this.#fires.delete(watchId);
     if (!canceled) this.#cancel(watchId);
     this.#rest();
     fired();
+  }
+
+  /** A stream keeps the token that it was opened with: when that is over, it takes no more watches. */
+  #refused(stream: GrpcStream): void {
+    if (this.#rpc.ports.now().monotonicMs - this.#openedAtMs >= renewedAfterMs) this.#fail(stream);
   }
 
   #cancel(watchId: number): void {

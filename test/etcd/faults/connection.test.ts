@@ -1,4 +1,8 @@
+import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { etcd } from '../../../src/backends/etcd/index.js';
+import { systemPorts } from '../../../src/core/clock.js';
+import { parseName } from '../../../src/core/name.js';
 import { etcdIsMissing } from '../../support/etcd-server.js';
 import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
 
@@ -107,6 +111,18 @@ describe.skipIf(etcdIsMissing)('a connection', () => {
     expect(await lease.release()).toBe('absent');
     await lost;
     expect(await scene.cluster.keys()).toEqual([]);
+  });
+
+  it('that loses the reply to a revocation: whoever was ended is told all the same', async () => {
+    const proxy = await scene.proxy();
+    const backend = etcd({ grpc, endpoints: [`127.0.0.1:${proxy.port}`] });
+    await scene.holder().acquire('job');
+    const lost = proxy.once(`/job${ofHold}`, 'lose-reply');
+    const by = { kind: 'revoked', reason: 'test', node: systemPorts().identity() } as const;
+    const { ended } = await backend.revoke(parseName('job'), by);
+    await lost;
+    expect(ended).toMatchObject([{ name: 'job', state: 'held' }]);
+    await backend.close();
   });
 
   it('that loses the reply to a renewal: the lease goes on', async () => {

@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../../support/etcd-server.js';
+import { Relay } from '../relay.js';
 import { Scene } from '../scene.js';
 
 /** Revisions go back with the data; fences must not. */
@@ -55,5 +56,50 @@ describe.skipIf(etcdIsMissing)('a cluster that is restored from a snapshot', () 
     await scene.cluster.ready();
     expect(await taken(locks)).toBeGreaterThan(last);
     expect(await taken(scene.holder())).toBeGreaterThan(last);
+  });
+
+  it('a process that saw little of a cluster which lost everything, and comes when others have made it their own', async () => {
+    const idle = scene.holder();
+    await scene.server.kill();
+    scene.server.forget();
+    scene.server.launch();
+    await scene.cluster.ready();
+    await taken(idle);
+    const busy = scene.holder();
+    let last = 0n;
+    for (let i = 0; i < 100; i++) last = await taken(busy);
+    await scene.server.kill();
+    scene.server.forget();
+    scene.server.launch();
+    await scene.cluster.ready();
+    // Its epoch has the same revision as the lost one, and by now the cluster has higher ones than the first process knows.
+    const fresh = scene.holder();
+    for (let i = 0; i < 10; i++) last = await taken(fresh);
+    expect(await taken(idle)).toBeGreaterThan(last);
+  });
+
+  it('a new epoch that could not be written at the first try: nothing is granted on the old one meanwhile', async () => {
+    const relay = await Relay.start(scene.server.address);
+    try {
+      const locks = scene.holder({ endpoints: [relay.address], etcd: { commandTimeoutMs: 500 } });
+      const snapshot = path.join(folder, 'third.db');
+      await taken(locks);
+      await scene.server.ctl('snapshot', 'save', snapshot);
+      let last = 0n;
+      for (let i = 0; i < 20; i++) last = await taken(locks);
+      await scene.server.restore(snapshot);
+      await scene.cluster.ready();
+      let isMet = false;
+      const met = () => {
+        isMet = true;
+      };
+      relay.holdUp = { text: '"cluster":', until: new Promise(() => {}), met, used: false };
+      expect(await taken(locks)).toBeGreaterThan(last);
+      expect(isMet).toBe(true);
+      // While it can still withdraw what it has no answer about.
+      await locks.close();
+    } finally {
+      relay.stop();
+    }
   });
 });

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../../support/etcd-server.js';
 import { Relay } from '../relay.js';
-import { graceMs, lossOf, renewalsOf, Scene, until } from '../scene.js';
+import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
 
 describe.skipIf(etcdIsMissing)('streams', () => {
   const scene = new Scene();
@@ -91,6 +91,17 @@ describe.skipIf(etcdIsMissing)('streams', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect((await scene.cluster.keys()).filter((key) => key.includes('/job/'))).toEqual([]);
     await other.release();
+  });
+
+  it('an ask to a member that stops before it answers: it may have been granted, that is said, and it is withdrawn', async () => {
+    const relay = await relayed();
+    const locks = scene.holder({ endpoints: [relay.address], ttlMs: 60_000, etcd: { commandTimeoutMs: 300 } });
+    await (await locks.acquire('warm-up')).release();
+    relay.stopping = { text: '/job/held/exclusive/', forwarded: false };
+    const told = await thrownBy(locks.acquire('job', { waitMs: 0 }));
+    relay.stopping = undefined;
+    expect(told).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await until(async () => (await scene.cluster.keys()).length === 0, 'it is withdrawn', 3_000);
   });
 
   it('a waiter hears of a release at once', async () => {

@@ -45,7 +45,7 @@ export type DeleteRequest = In<typeof deleteRequest>;
 
 /** Which relation, and what of the key is compared. A key that is not there has 0 everywhere. */
 export const relation = { equal: 0, greater: 1, less: 2 } as const;
-export const target = { created: 1, modified: 2 } as const;
+export const target = { created: 1, modified: 2, value: 3 } as const;
 
 const compare = message({
   result: int(1),
@@ -53,6 +53,7 @@ const compare = message({
   key: text(3),
   createRevision: int(5),
   modRevision: int(6),
+  value: text(7),
   rangeEnd: text(64),
 });
 export type Compare = In<typeof compare>;
