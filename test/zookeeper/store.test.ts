@@ -1,7 +1,10 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import zk from 'node-zookeeper-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { acquire } from '../../src/backends/zookeeper/acquiring.js';
 import { grantNext, isComparable } from '../../src/backends/zookeeper/granting.js';
+import { zookeeper } from '../../src/backends/zookeeper/index.js';
 import { Keeping, type Kept } from '../../src/backends/zookeeper/keeping.js';
 import { parseOptions } from '../../src/backends/zookeeper/options.js';
 import { idOf, type View } from '../../src/backends/zookeeper/paths.js';
@@ -214,6 +217,33 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
     await internal.close();
   });
 
+  it('an answer that the library cannot read costs one connection, and not every one after it', async () => {
+    let isUnreadable = false;
+    let connections = 0;
+    const behind = zookeeper((sessionTimeout) => {
+      const client = zk.createClient(server.address, { sessionTimeout, spinDelay: 20 });
+      const inside = (client as unknown as { connectionManager: Inside }).connectionManager;
+      const read = inside.onSocketData;
+      inside.onSocketData = (bytes) => {
+        if (!isUnreadable || inside.pendingQueue.length === 0) return read.call(inside, bytes);
+        isUnreadable = false;
+        // What it does with a code that it does not know, as that of a quota.
+        inside.pendingQueue.shift();
+        throw new Error('Unknown code: -125');
+      };
+      client.on('connected', () => {
+        connections += 1;
+      });
+      return client;
+    });
+    await behind.acquire(ask({ name: parseName('warm-up'), ttlMs: 1_000 }));
+    isUnreadable = true;
+    await expect(behind.acquire(ask({ ttlMs: 1_000 }))).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await sleep(1_500);
+    expect(connections).toBe(2);
+    await behind.close();
+  });
+
   it('says what it cannot read', async () => {
     await store.acquire(ask({ name: parseName('warm-up') }));
     await operator.create(parent);
@@ -231,7 +261,56 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
   });
 });
 
+interface Inside {
+  readonly pendingQueue: unknown[];
+  readonly socket?: { readonly destroyed: boolean };
+  onSocketData(this: Inside, bytes: Buffer): void;
+}
+
+describe('servers that are silent', () => {
+  it('no connection is left to them that was about to be made when the backend was closed', async () => {
+    let open = 0;
+    const silent = createServer((socket) => {
+      open += 1;
+      socket.on('close', () => {
+        open -= 1;
+      });
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    let client: zk.Client | undefined;
+    const store = zookeeper((sessionTimeout) => {
+      client = zk.createClient(`127.0.0.1:${(silent.address() as AddressInfo).port}`, { sessionTimeout, spinDelay: 500 });
+      return client;
+    });
+    const asked = expect(store.acquire(ask({ ttlMs: 5_000 }))).rejects.toMatchObject({ name: expect.any(String) });
+    const inside = () => (client as unknown as { connectionManager: Inside }).connectionManager;
+    // The library pauses before it goes through all servers again.
+    await until(() => client !== undefined && inside().socket?.destroyed === true, 'a pause');
+    await store.close();
+    await asked;
+    await sleep(1_000);
+    expect(open).toBe(0);
+    await new Promise((resolve) => silent.close(resolve));
+  });
+});
+
 describe('keeping', () => {
+  it('ends nothing any more when it is closed', async () => {
+    let ended = 0;
+    const keeping = new Keeping((kept: Kept) => {
+      ended += 1;
+      keeping.again(kept, 20);
+    });
+    const session = { generation: 1 } as Session;
+    keeping.add(session, '/p', 'a', 10_000);
+    expect(keeping.takeAll()).toHaveLength(1);
+    // The answer to an ask that was under way.
+    keeping.add(session, '/p', 'b', 20);
+    await sleep(150);
+    expect(ended).toBe(0);
+  });
+
   it('does not end what is being proven, and nothing of a session that is over', async () => {
     const ended: string[] = [];
     const keeping = new Keeping((kept: Kept) => void ended.push(kept.path));

@@ -32,6 +32,7 @@ export class Keeping {
   readonly #end: (kept: Kept) => void;
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  #closed = false;
 
   /** @param end called once for each whose time is over; it is forgotten by then */
   constructor(end: (kept: Kept) => void) {
@@ -97,7 +98,9 @@ export class Keeping {
     for (const kept of this.#kept.values()) if (kept.session === session && !kept.lasting) this.#kept.delete(kept.path);
   }
 
+  /** From here on nothing is ended: the session is, and answers to what is still under way come to nothing. */
   takeAll(): readonly Kept[] {
+    this.#closed = true;
     clearTimeout(this.#timer);
     const all = [...this.#kept.values()];
     this.#kept.clear();
@@ -105,7 +108,7 @@ export class Keeping {
   }
 
   #arm(atMs: number): void {
-    if (atMs >= this.#timerAtMs) return;
+    if (atMs >= this.#timerAtMs || this.#closed) return;
     clearTimeout(this.#timer);
     this.#timerAtMs = atMs;
     this.#timer = setTimeout(() => this.#fire(), Math.max(pauseMsMin, atMs - performance.now()));

@@ -14,6 +14,9 @@ const silenceMsMin = 500;
 const lostRatio = 1.5;
 /** How long the farewell may take. */
 const farewellMs = 500;
+/** How often, and how long, it is looked whether the library has begun another connection after it. */
+const lookAfterMs = 50;
+const looksAfterMax = 200;
 
 interface Waiter {
   readonly resolve: () => void;
@@ -171,6 +174,8 @@ export class Session {
     if (this.#connected) this.#disconnectedAtMs = nowMs;
     this.#connected = false;
     this.#attemptAtMs = nowMs;
+    // None will be answered, and not all are told so: the library has lost those whose answers it could not read.
+    this.#unanswered.clear();
   };
 
   /** A server that is silent is left, and a session that no server can know any more is given up. */
@@ -231,6 +236,7 @@ function farewell(client: ZooKeeperClient, connected: boolean): Promise<void> {
     const leave = () => {
       clearTimeout(timer);
       breakConnection(client);
+      lookAfter(client);
       resolve();
     };
     const timer = setTimeout(leave, connected ? farewellMs : 0);
@@ -241,6 +247,17 @@ function farewell(client: ZooKeeperClient, connected: boolean): Promise<void> {
       leave();
     }
   });
+}
+
+/** A connection that it was about to begin is begun although it was closed, and a server may be silent for ever. */
+function lookAfter(client: ZooKeeperClient): void {
+  let looks = 0;
+  const timer = setInterval(() => {
+    looks += 1;
+    const isOver = (client.getState() as { readonly name?: unknown }).name === 'CLOSED';
+    if (isOver || !breakConnection(client) || looks === looksAfterMax) clearInterval(timer);
+  }, lookAfterMs);
+  timer.unref();
 }
 
 function deferred() {
