@@ -244,6 +244,29 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
     await behind.close();
   });
 
+  it('a silent server is left in time, also where sessions are much shorter than wanted', async () => {
+    const short = await ZooKeeperServer.start({ maxSessionTimeout: 3_000 });
+    const proxy = await FaultProxy.start(short.port);
+    let left = 0;
+    const behind = zookeeper((sessionTimeout) => {
+      const client = clientsOf(`127.0.0.1:${proxy.port}`)(sessionTimeout);
+      client.on('disconnected', () => {
+        left += 1;
+      });
+      return client;
+    });
+    await behind.acquire(ask({ name: parseName('warm-up'), ttlMs: 60_000 }));
+    const silent = proxy.once('/locks/job/hx-', 'swallow-replies');
+    const asked = behind.acquire(ask({ ttlMs: 60_000 })).catch(() => {});
+    await silent;
+    await until(() => left > 0, 'it is left', 1_500);
+    proxy.speak();
+    await asked;
+    await behind.close();
+    await proxy.close();
+    await short.stop();
+  });
+
   it('says what it cannot read', async () => {
     await store.acquire(ask({ name: parseName('warm-up') }));
     await operator.create(parent);

@@ -10,6 +10,10 @@ import { breakConnection, mend, sending } from './mending.js';
 const silenceRatio = 1 / 6;
 /** Servers pause for as long as this when they are well. */
 const silenceMsMin = 500;
+/** A session may be wanted to last for days; no ask waits as long for a server, where there may be others. */
+const silenceMsMax = 5_000;
+/** Looks at the pulse in that time. */
+const looksPerSilence = 4;
 /** After so many session timeouts without a connection no server knows the session any more. */
 const lostRatio = 1.5;
 /** How long the farewell may take. */
@@ -158,13 +162,25 @@ export class Session {
       'error',
       mine(() => {}),
     );
-    this.#pulse = setInterval(() => this.#checkPulse(), Math.max(20, this.#wantedMs / 18));
-    this.#pulse.unref();
+    this.#feelPulse();
     client.connect();
+  }
+
+  /** As often as the session demands: how long it lasts is known for sure when it is there. */
+  #feelPulse(): void {
+    clearInterval(this.#pulse);
+    this.#pulse = setInterval(() => this.#checkPulse(), this.#silenceMs / looksPerSilence);
+    this.#pulse.unref();
+  }
+
+  get #silenceMs(): number {
+    const silenceMs = Math.min(this.#wantedMs, this.timeoutMs) * silenceRatio;
+    return Math.min(silenceMsMax, Math.max(silenceMsMin, silenceMs));
   }
 
   readonly #isConnected = (): void => {
     this.#connected = true;
+    this.#feelPulse();
     this.#failure = undefined;
     for (const { resolve } of this.#waiting) resolve();
   };
@@ -183,7 +199,7 @@ export class Session {
     const client = this.#client;
     if (client === undefined) return;
     const nowMs = performance.now();
-    const silenceMs = Math.max(silenceMsMin, Math.min(this.#wantedMs, this.timeoutMs) * silenceRatio);
+    const silenceMs = this.#silenceMs;
     // Answers may lie unread after a pause of this process: they come before the next look.
     const paused = nowMs - this.#lookedAtMs > silenceMs / 2;
     this.#lookedAtMs = nowMs;
