@@ -8,6 +8,7 @@ import { zookeeper } from '../../src/backends/zookeeper/index.js';
 import { Keeping, type Kept } from '../../src/backends/zookeeper/keeping.js';
 import { parseOptions } from '../../src/backends/zookeeper/options.js';
 import { idOf, type View } from '../../src/backends/zookeeper/paths.js';
+import { prove } from '../../src/backends/zookeeper/proving.js';
 import type { Session } from '../../src/backends/zookeeper/session.js';
 import { Sessions } from '../../src/backends/zookeeper/sessions.js';
 import { Store } from '../../src/backends/zookeeper/store.js';
@@ -170,6 +171,26 @@ describe.skipIf(zookeeperIsMissing)('the store', () => {
       );
       expect(grants.filter((grant) => grant !== undefined)).toHaveLength(1);
       expect((await look()).holders).toHaveLength(1);
+    });
+
+    it('a hold whose time runs out while it is granted again is not ended', async () => {
+      const one = ask();
+      await acquire(internal, one);
+      const node = `hx-${idOf(one.owner)}`;
+      const kept = internal.keeping.get(`${parent}/${node}`) as Kept;
+      const operation = internal.operation(10_000, 'testing');
+      const commit = operation.commit.bind(operation);
+      operation.commit = async (build) => {
+        const answer = await commit(build);
+        // The answer is on its way.
+        internal.keeping.renew(kept, 0);
+        await sleep(100);
+        return answer;
+      };
+      expect(await prove(internal, operation, parent, node, 10_000)).toBeDefined();
+      await sleep(100);
+      expect(await operator.children(parent)).toContain(node);
+      expect(kept.busy).toBe(0);
     });
 
     it('a name that was stolen meanwhile is not granted', async () => {

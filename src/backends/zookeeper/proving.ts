@@ -18,6 +18,22 @@ export async function prove(
   node: string,
   ttlMs: number,
 ): Promise<Known | undefined> {
+  const kept = store.keeping.get(`${parent}/${node}`);
+  if (kept !== undefined) kept.busy += 1;
+  try {
+    return await proveNow(store, operation, parent, node, ttlMs);
+  } finally {
+    if (kept !== undefined) kept.busy -= 1;
+  }
+}
+
+async function proveNow(
+  store: Store,
+  operation: Operation,
+  parent: string,
+  node: string,
+  ttlMs: number,
+): Promise<Known | undefined> {
   const { session } = operation;
   const path = `${parent}/${node}`;
   const found = await operation.read(path);
