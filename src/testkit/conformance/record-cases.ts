@@ -56,9 +56,12 @@ export const recordDefinitions: Readonly<Record<string, (scene: RecordScene) => 
 
   async 'ends-with-its-time'({ records }) {
     const key = randomUUID();
+    const sentMs = performance.now();
     const first = written(await records.create(key, 'one', shortTtlMs));
+    const tookMs = performance.now() - sentMs;
     const leftMs = Number(first.expiresAtMs) - first.storeTimeMs;
-    assert.ok(leftMs > 0 && leftMs <= shortTtlMs, `told a time of ${leftMs} ms, of ${shortTtlMs}`);
+    // Its time may be over when the answer comes: a store may read its clock then.
+    assert.ok(leftMs > -tookMs && leftMs <= shortTtlMs, `told a time of ${leftMs} ms, of ${shortTtlMs}, after ${tookMs} ms`);
     await over(records, key);
     assert.deepEqual(await records.compareAndSet(key, first.version, 'late', undefined), { written: false, record: undefined });
     const second = written(await records.create(key, 'two', shortTtlMs));
