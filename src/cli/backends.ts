@@ -98,12 +98,15 @@ export async function openBackend(url: string): Promise<Backend> {
   if (entry !== undefined) return entry.open(url);
   // Only the scheme is repeated: the rest of a URL may hold a password.
   const guess = nearest(scheme, known);
-  const hint = guess === undefined ? `known ones are ${known.map((k) => `${k}:`).join(', ')}` : `did you mean ${guess}:`;
-  throw usage(`no backend for "${scheme}:" URLs: ${hint}, as in ${examples()}${guess === undefined ? '' : '?'}`);
+  const example = guess === undefined ? undefined : schemes[guess]?.example;
+  if (example !== undefined) throw usage(`no backend for "${scheme}:" URLs: did you mean ${guess}:, as in ${example}?`);
+  throw usage(`no backend for "${scheme}:" URLs: known ones are ${known.map((k) => `${k}:`).join(', ')}, as in ${examples()}`);
 }
 
+/** Of a few: all of them would hide what they are examples of. */
 function examples(): string {
   return Object.values(schemes)
-    .map((scheme) => scheme.example)
+    .slice(0, 2)
+    .map(({ example }) => example)
     .join(' or ');
 }
