@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DynamoDB } from '@aws-sdk/client-dynamodb';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type DynamoDBClient, type DynamoDBOptions, dynamodb } from '../../src/backends/dynamodb/index.js';
-import type { Ask, Backend, Grant, Held, LockRecord, Refusal } from '../../src/core/backend.js';
+import type { Ask, Backend, Grant, Refusal } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
-import { parseName } from '../../src/core/name.js';
-import { readNodeIdentity } from '../../src/core/node.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/index.js';
 import { DynamoDBServer, dynaliteInMemory, type Kind } from '../support/dynamodb-server.js';
@@ -15,31 +12,7 @@ import { Processes, type Worker } from '../support/processes.js';
 import { Front } from './front.js';
 import { Sink } from './sink.js';
 
-const node = readNodeIdentity();
-
-export function ask(name: string, over: Partial<Ask> = {}): Ask {
-  return {
-    name: parseName(name),
-    owner: randomBytes(16).toString('base64url'),
-    mode: 'exclusive',
-    ttlMs: 10_000,
-    fences: 1,
-    enqueue: false,
-    node,
-    metadata: {},
-    ...over,
-  };
-}
-
-export function heldOf({ name, owner, mode, ttlMs }: Ask): Held {
-  return { name, owner, mode, ttlMs };
-}
-
-export async function recordsOf(backend: Backend, prefix: string): Promise<LockRecord[]> {
-  const found: LockRecord[] = [];
-  for await (const record of backend.list(prefix)) found.push(record);
-  return found;
-}
+export { ask, heldOf, recordsOf } from '../support/asks.js';
 
 export async function granted(store: Backend, one: Ask): Promise<Grant> {
   const answer = await store.acquire(one);

@@ -8,7 +8,7 @@ import type { Backend } from '../../src/core/backend.js';
 import { clients, openRedis } from '../support/redis-clients.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf } from './support.js';
+import { ask, heldOf } from '../support/asks.js';
 
 const libraries = Object.keys(clients);
 

@@ -6,7 +6,7 @@ import type { Backend } from '../../src/core/backend.js';
 import { openRedis } from '../support/redis-clients.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { type RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf, recordsOf } from './support.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 /** Every test has a name, hence a slot, of its own. */
 let names = 0;

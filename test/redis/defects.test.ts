@@ -7,7 +7,7 @@ import { limits } from '../../src/core/limits.js';
 import { openRedis } from '../support/redis-clients.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { lossOf, Scene, until } from './faults/scene.js';
-import { ask, heldOf } from './support.js';
+import { ask, heldOf } from '../support/asks.js';
 
 // Defects that were reproduced in other libraries. Each of them has a test here by its own name, on a real server. Those of a
 // quorum (a split vote that never settles, minority keys) have their place with the store that has one.

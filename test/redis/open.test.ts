@@ -12,7 +12,7 @@ import type { Backend } from '../../src/core/backend.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinels, sentinelIsMissing } from '../support/redis-sentinel.js';
 import { freePort, RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf, recordsOf } from './support.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 describe.skipIf(redisIsMissing || sentinelIsMissing)('a URL opens', () => {
   let single: RedisServer;

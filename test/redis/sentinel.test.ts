@@ -5,7 +5,7 @@ import { redis, redisFromUrl } from '../../src/backends/redis/index.js';
 import type { Backend } from '../../src/core/backend.js';
 import { clients, openRedis } from '../support/redis-clients.js';
 import { RedisSentinels, sentinelIsMissing } from '../support/redis-sentinel.js';
-import { ask, heldOf } from './support.js';
+import { ask, heldOf } from '../support/asks.js';
 
 describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
   const open: { close(): unknown }[] = [];

@@ -6,7 +6,7 @@ import { openRedis } from '../support/redis-clients.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { storeScene } from './store-scene.js';
-import { ask, heldOf, recordsOf } from './support.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 describe.skipIf(redisIsMissing)('the Redis store', () => {
   const scene = storeScene();

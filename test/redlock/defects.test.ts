@@ -1,7 +1,7 @@
 import process from 'node:process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../redis/faults/scene.js';
-import { ask, heldOf } from '../redis/support.js';
+import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, grantedSoon, Scene } from './support.js';
 

@@ -2,7 +2,7 @@ import process from 'node:process';
 import { describe, expect, it } from 'vitest';
 import { Holdfast } from '../../src/core/holdfast.js';
 import { thrownBy, until } from '../redis/faults/scene.js';
-import { ask, heldOf } from '../redis/support.js';
+import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, Scene } from './support.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RedlockBackend } from '../../src/backends/redlock/backend.js';
-import { ask, heldOf } from '../redis/support.js';
+import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, Scene } from './support.js';
 

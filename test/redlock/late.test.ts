@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.js';
 import { readNodeIdentity } from '../../src/core/node.js';
 import { until } from '../redis/faults/scene.js';
-import { ask, heldOf, recordsOf } from '../redis/support.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, Scene } from './support.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { redlock } from '../../src/backends/redlock/index.js';
 import type { Finding } from '../../src/core/backend.js';
-import { ask, heldOf } from '../redis/support.js';
+import { ask, heldOf } from '../support/asks.js';
 import { clients } from '../support/redis-clients.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { granted, Scene } from './support.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RedlockBackend } from '../../src/backends/redlock/backend.js';
 import type { Ballot, Node } from '../../src/backends/redlock/node.js';
-import { ask, heldOf } from '../redis/support.js';
+import { ask, heldOf } from '../support/asks.js';
 
 const settings = { maxTtlMs: 60_000, newNodes: 'trust' } as const;
 const standing = () => ({ nowUs: Date.now() * 1_000, state: 'votes', votesInMs: 0 }) as const;

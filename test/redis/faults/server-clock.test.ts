@@ -6,7 +6,7 @@ import { limits } from '../../../src/core/limits.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { assertKeyspaceClean } from '../../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../../support/redis-server.js';
-import { ask, heldOf } from '../support.js';
+import { ask, heldOf } from '../../support/asks.js';
 import { lossOf, until } from './scene.js';
 import { gccIsMissing, SteppedClock } from './stepped-clock.js';
 
