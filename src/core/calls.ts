@@ -4,7 +4,8 @@ import { detached } from './detached.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from './errors.js';
 import { limits } from './limits.js';
 
-interface Pending extends Bagged {
+/** A call that has not ended. */
+export interface Pending extends Bagged {
   readonly dueMs: number;
   readonly timeoutMs: number;
   readonly doing: string;
@@ -41,16 +42,31 @@ export class Calls {
     answered: (value: T) => void,
     failed: (error: unknown) => void,
   ): void {
-    const pending: Pending = { dueMs: sentAt.monotonicMs + timeoutMs, timeoutMs, doing, failed, bagIndex: -1 };
-    this.#add(pending);
+    const pending = this.expect(timeoutMs, sentAt, doing, failed);
     promised(call).then(
       (value) => {
-        if (this.#remove(pending)) answered(value);
+        if (this.settle(pending)) answered(value);
       },
       (error: unknown) => {
-        if (this.#remove(pending)) failed(error);
+        if (this.settle(pending)) failed(error);
       },
     );
+  }
+
+  /** The deadline alone, of a call whose answer comes by other ways: who has it must `settle`. */
+  expect(timeoutMs: number, sentAt: Instant, doing: string, failed: (error: unknown) => void): Pending {
+    const pending: Pending = { dueMs: sentAt.monotonicMs + timeoutMs, timeoutMs, doing, failed, bagIndex: -1 };
+    if (this.#pending.size === 0) this.#timer?.keepAlive?.(true);
+    this.#pending.add(pending);
+    if (pending.dueMs < this.#timerAtMs) this.#arm(pending.dueMs);
+    return pending;
+  }
+
+  /** False if its deadline was first. */
+  settle(pending: Pending): boolean {
+    const found = this.#pending.remove(pending);
+    if (this.#pending.size === 0) this.#rest();
+    return found;
   }
 
   /** The same as a promise. @throws OutcomeUnknownError after `timeoutMs`; otherwise what the call throws */
@@ -64,19 +80,6 @@ export class Calls {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
-  }
-
-  #add(pending: Pending): void {
-    if (this.#pending.size === 0) this.#timer?.keepAlive?.(true);
-    this.#pending.add(pending);
-    if (pending.dueMs < this.#timerAtMs) this.#arm(pending.dueMs);
-  }
-
-  /** False if its deadline was first. */
-  #remove(pending: Pending): boolean {
-    const found = this.#pending.remove(pending);
-    if (this.#pending.size === 0) this.#rest();
-    return found;
   }
 
   /** Nothing is under way: no timer keeps the process alive. */

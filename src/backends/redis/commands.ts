@@ -41,6 +41,18 @@ export class Commands {
    * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError
    */
   eval(script: Script, locks: readonly string[], args: readonly string[], timeoutMs: number, send?: Send): Promise<Reply> {
+    return this.ask(script, locks, args, timeoutMs, asItIs, send);
+  }
+
+  /** The same, with the reply read. @throws also what `read` throws */
+  ask<T>(
+    script: Script,
+    locks: readonly string[],
+    args: readonly string[],
+    timeoutMs: number,
+    read: (reply: Reply) => T,
+    send?: Send,
+  ): Promise<T> {
     const key = locks[0] ?? '';
     const via: Send = send ?? ((words) => this.#driver.command(key, words));
     const keys = this.#driver.cluster ? [key, ...script.siblings.map((name) => siblingOf(key, name))] : locks;
@@ -49,16 +61,16 @@ export class Commands {
     const first = () => via(known);
     // With the text, so that it cannot be forgotten in between.
     const whole = () => via(['EVAL', script.lua, ...rest]);
-    return this.#call(script.doing, timeoutMs, first, whole);
+    return this.#call(script.doing, timeoutMs, read, first, whole);
   }
 
   /** All keys of a pattern, in portions; some may come twice. */
   async *scan(pattern: string, timeoutMs: number): AsyncGenerator<readonly string[]> {
-    for (const send of await this.#call('listing keys', timeoutMs, async () => this.#driver.owners())) {
+    for (const send of await this.#call('listing keys', timeoutMs, asItIs<readonly Send[]>, async () => this.#driver.owners())) {
       let cursor = '0';
       do {
         const args = ['SCAN', cursor, 'MATCH', pattern, 'COUNT', String(scanCount)];
-        const reply = await this.#call('listing keys', timeoutMs, () => send(args));
+        const reply = await this.#call('listing keys', timeoutMs, asItIs<Reply>, () => send(args));
         const [next, keys] = list(reply);
         cursor = text(next);
         yield list(keys).map(text);
@@ -71,7 +83,7 @@ export class Commands {
   }
 
   /** Called back instead of awaited: promises would be most of what a call costs here. */
-  #call<T>(doing: string, timeoutMs: number, first: () => Promise<T>, whole: () => Promise<T> = first): Promise<T> {
+  #call<R, T>(doing: string, timeoutMs: number, read: (reply: R) => T, first: () => Promise<R>, whole = first): Promise<T> {
     if (this.#closed) return Promise.reject(new ClosedError('this Redis backend is closed: make a new one'));
     // Of the first try: the deadline is that of all of them.
     const sentAt = this.#ports.now();
@@ -80,10 +92,17 @@ export class Commands {
     let send = first;
     let tries = 0;
     return new Promise((resolve, reject) => {
+      const answered = (reply: R) => {
+        try {
+          resolve(read(reply));
+        } catch (error) {
+          reject(error);
+        }
+      };
       const attempt = () => {
         tries += 1;
         const wasResent = this.#driver.resends?.();
-        this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, resolve, (error) => {
+        this.#calls.within(timeoutMs, sentAt, `Redis: ${doing}`, send, answered, (error) => {
           const verdict = verdictOf(error);
           // A library that sends again by itself tells how the last copy fared; an earlier one may have been done.
           const resent = !(error instanceof NotConnectedError) && wasResent?.() === true;
@@ -102,6 +121,10 @@ export class Commands {
       attempt();
     });
   }
+}
+
+function asItIs<T>(reply: T): T {
+  return reply;
 }
 
 /** For a script that must know copies of one call. In hexadecimal: some look for it with patterns, in which other characters have a meaning. */

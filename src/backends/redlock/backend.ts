@@ -163,13 +163,17 @@ export class RedlockBackend implements Backend {
       const message = `${doing}: no majority of the nodes answered: ${excuses.join('; ')}: see that a majority is up and reachable`;
       throw doing === 'revoking' ? new OutcomeUnknownError(message) : new BackendUnavailableError(message);
     };
-    return poll(awake, (member) => member.call(doing, 0, () => ask(member), looseTimeoutMs), decide);
+    return poll<T, readonly T[]>(
+      awake,
+      (member, answered, failed) => member.request(doing, 0, () => ask(member), answered, failed, looseTimeoutMs),
+      decide,
+    );
   }
 
   /** By the nodes' clocks: of several thieves at once the last to begin has all nodes in the end. */
   #nextRound(after = 0): number {
     const clocks = this.#group.members.map(({ clock }) => clock);
-    this.#lastRound = Math.max(this.#lastRound + 1, after + 1, roundOf(clocks, this.#ports));
+    this.#lastRound = Math.max(this.#lastRound + 1, after + 1, roundOf(clocks, this.#ports.now()));
     return this.#lastRound;
   }
 

@@ -43,7 +43,8 @@ export class Debts {
 
   owe(name: LockName, owner: string, round: number | undefined, ttlMs: number): void {
     if (this.#closed) return;
-    const debt = { name, owner, round, ttlMs, untilMs: this.#nowMs + ttlMs };
+    // Twice: a copy of the ballot that a client library sends again makes the vote last anew.
+    const debt = { name, owner, round, ttlMs, untilMs: this.#nowMs + 2 * ttlMs };
     this.#unpaid.set(owner, (this.#unpaid.get(owner) ?? 0) + 1);
     if (this.#owed.size === 0 && !this.#member.rests) return this.#send(debt);
     this.#keep(debt);

@@ -52,7 +52,10 @@ export class Group {
 
   /** Two clients may lead to one server under two names: its vote counts once. */
   #twinOf(self: Member): Member | undefined {
-    const before = this.members.slice(0, this.members.indexOf(self));
-    return before.find(({ incarnation }) => incarnation !== undefined && incarnation === self.incarnation);
+    for (const member of this.members) {
+      if (member === self) return undefined;
+      if (member.incarnation !== undefined && member.incarnation === self.incarnation) return member;
+    }
+    return undefined;
   }
 }

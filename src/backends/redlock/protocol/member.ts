@@ -1,5 +1,5 @@
 import { type Calls, messageOf, promised } from '../../../core/calls.js';
-import type { Instant, Ports } from '../../../core/clock.js';
+import type { Ports } from '../../../core/clock.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from '../../../core/errors.js';
 import type { Node, Standing } from '../node.js';
 import { nodeTimeoutMs, type ProtocolSettings, patienceMs } from '../options.js';
@@ -34,7 +34,7 @@ export interface Context {
  */
 export class Member {
   readonly node: Node;
-  readonly clock: NodeClock;
+  readonly clock = new NodeClock();
   /** As which it was joined. */
   incarnation: string | undefined;
   /** What it said last instead of an answer. */
@@ -61,7 +61,6 @@ export class Member {
     answered: (self: Member) => void = () => {},
   ) {
     this.node = node;
-    this.clock = new NodeClock(context.ports);
     this.#context = context;
     this.#isTwin = isTwin;
     this.#answered = answered;
@@ -73,57 +72,108 @@ export class Member {
 
   /** It gave no answer lately, and is skipped where a majority can be had without it. */
   get rests(): boolean {
-    return this.#nowMs < this.#restsUntilMs;
+    return this.#restsUntilMs > Number.NEGATIVE_INFINITY && this.#nowMs < this.#restsUntilMs;
   }
 
   /** How long it sits out its grace, by our clock: also if its own was stepped meanwhile. */
   get waitsMs(): number {
-    return Math.max(0, this.#waitsUntilMs - this.#nowMs);
+    return this.#waitsUntilMs > Number.NEGATIVE_INFINITY ? Math.max(0, this.#waitsUntilMs - this.#nowMs) : 0;
   }
 
   /**
-   * One request within its deadline. Called back instead of awaited, as far as it goes: an uncontended lock spends more on
-   * promises than on anything else.
+   * One request within its deadline. Called back instead of awaited, down to the client library: an uncontended lock spends more
+   * on promises than on anything else. Exactly one of the two functions is called, never at once.
    *
-   * @throws whatever the node says, OutcomeUnknownError without an answer
+   * @param failed is told whatever the node says, an OutcomeUnknownError without an answer
    */
+  request<T>(
+    doing: string,
+    ttlMs: number,
+    send: () => Promise<T>,
+    answered: (value: T) => void,
+    failed: (error: unknown) => void,
+    timeoutMs = this.#timeoutMs(ttlMs),
+  ): void {
+    this.#request(doing, ttlMs, timeoutMs, send, answered, failed);
+  }
+
+  /** The same as a promise. */
   call<T>(doing: string, ttlMs: number, send: () => Promise<T>, timeoutMs = this.#timeoutMs(ttlMs)): Promise<T> {
+    return new Promise((resolve, reject) => this.#request(doing, ttlMs, timeoutMs, send, resolve, reject));
+  }
+
+  /** A request that only a node may answer that was joined. `failed` is told a NotVotingError if it says nothing that counts. */
+  voting<T extends Standing>(
+    doing: string,
+    ttlMs: number,
+    send: (incarnation: string) => Promise<T>,
+    answered: (value: T) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    let as = '';
+    let sentMs = 0;
+    let strange = 0;
+    const sendNow = () => {
+      const twin = this.#isTwin(this);
+      if (twin !== undefined) return Promise.reject(sameServer(twin));
+      as = this.incarnation ?? '';
+      sentMs = this.#nowMs;
+      return send(as);
+    };
+    const sendJoined = () => (this.incarnation === undefined ? this.#join().then(sendNow) : sendNow());
+    const read = (reply: T) => {
+      this.#heard(reply, sentMs);
+      if (reply.state === 'votes' && this.waitsMs > 0) return { ...reply, state: 'waits' as const };
+      if (reply.state !== 'stranger') return reply;
+      if (this.incarnation === as) this.incarnation = undefined;
+      strange += 1;
+      return strange > 1 ? Promise.reject(new NotVotingError('it was restarted again and again: see its log')) : sendJoined();
+    };
+    this.#request(doing, ttlMs, this.#timeoutMs(ttlMs), sendJoined, answered, failed, read);
+  }
+
+  /** @param read makes of the answer what is answered, or asks again */
+  #request<T>(
+    doing: string,
+    ttlMs: number,
+    timeoutMs: number,
+    send: () => Promise<T>,
+    answered: (value: T) => void,
+    failed: (error: unknown) => void,
+    read?: (value: T) => T | Promise<T>,
+  ): void {
     const { calls, inFlight, ports } = this.#context;
     const sentAt = ports.now();
     const sentMs = sentAt.monotonicMs;
+    let fromMs = sentMs;
     inFlight.add();
-    return new Promise((resolve, reject) => {
-      const answer = this.#noting(send, sentMs);
-      const attempt = (from: Instant) => {
-        calls.within(
-          timeoutMs,
-          from,
-          doing,
-          () => answer,
-          answered,
-          (error) => failed(error, from),
-        );
-      };
-      const answered = (value: T) => {
-        this.#asked = true;
-        inFlight.settled();
-        resolve(value);
-      };
-      const failed = (error: unknown, from: Instant) => {
-        if (this.#heldUp(error, from.monotonicMs, sentMs, timeoutMs, ttlMs)) return attempt(ports.now());
-        this.#asked = true;
-        inFlight.settled();
-        // What was asked after it has been answered: the reply was lost, and the node is there.
-        if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
-        reject(error);
-      };
-      attempt(sentAt);
-    });
-  }
-
-  /** The same for requests that only a node may answer that was joined. @throws NotVotingError if it says nothing that counts */
-  voting<T extends Standing>(doing: string, ttlMs: number, send: (incarnation: string) => Promise<T>): Promise<T> {
-    return this.call(doing, ttlMs, () => this.#joined(send, 1));
+    const late = (error: unknown) => {
+      if (!this.#heldUp(error, fromMs, sentMs, timeoutMs, ttlMs)) return ended(error);
+      const from = ports.now();
+      fromMs = from.monotonicMs;
+      pending = calls.expect(timeoutMs, from, doing, late);
+    };
+    const ended = (error: unknown) => {
+      this.#asked = true;
+      inFlight.settled();
+      // What was asked after it has been answered: the reply was lost, and the node is there.
+      if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
+      failed(error);
+    };
+    const refused = (error: unknown) => {
+      if (calls.settle(pending)) ended(error);
+    };
+    const heard = (value: T): void => {
+      const said = read === undefined ? value : read(value);
+      if (said instanceof Promise) return void said.then(heard, refused);
+      this.#noted(sentMs);
+      if (!calls.settle(pending)) return;
+      this.#asked = true;
+      inFlight.settled();
+      answered(said);
+    };
+    let pending = calls.expect(timeoutMs, sentAt, doing, late);
+    promised(send).then(heard, refused);
   }
 
   /** A deadline that fired late says that this process was busy or stood still: the answer may be there, unread. */
@@ -132,28 +182,6 @@ export class Member {
     const isLate = nowMs - fromMs > timeoutMs * (1 + stallRatio);
     const isOver = fromMs > sentMs && nowMs - sentMs >= patienceMs(this.#context.settings, ttlMs);
     return isLate && !isOver && error instanceof OutcomeUnknownError;
-  }
-
-  #joined<T extends Standing>(send: (incarnation: string) => Promise<T>, tries: number): Promise<T> {
-    const { incarnation } = this;
-    if (incarnation === undefined) return this.#join().then(() => this.#sendAs(this.incarnation ?? '', send, tries));
-    return this.#sendAs(incarnation, send, tries);
-  }
-
-  #sendAs<T extends Standing>(incarnation: string, send: (incarnation: string) => Promise<T>, tries: number): Promise<T> {
-    const twin = this.#isTwin(this);
-    if (twin !== undefined) {
-      return Promise.reject(new NotVotingError(`it is the same server as ${twin.name}: give each node a server of its own`));
-    }
-    const sentMs = this.#nowMs;
-    return send(incarnation).then((reply) => {
-      this.#heard(reply, sentMs);
-      if (reply.state === 'votes' && this.waitsMs > 0) return { ...reply, state: 'waits' };
-      if (reply.state !== 'stranger') return reply;
-      if (this.incarnation === incarnation) this.incarnation = undefined;
-      if (tries > 1) throw new NotVotingError('it was restarted again and again: see its log');
-      return this.#joined(send, tries + 1);
-    });
   }
 
   /** One at a time: all that wait for it go on with it. */
@@ -177,21 +205,19 @@ export class Member {
   }
 
   #heard(standing: Standing, sentMs: number): void {
-    this.clock.heard(standing.nowUs, sentMs);
+    const nowMs = this.#nowMs;
+    this.clock.heard(standing.nowUs, sentMs, nowMs);
     // What has begun is not shortened by a step of its clock.
-    if (standing.state === 'waits') this.#waitsUntilMs = Math.max(this.#waitsUntilMs, this.#nowMs + standing.votesInMs);
+    if (standing.state === 'waits') this.#waitsUntilMs = Math.max(this.#waitsUntilMs, nowMs + standing.votesInMs);
   }
 
   /** Also an answer that comes too late shows that it is there. */
-  #noting<T>(send: () => Promise<T>, sentMs: number): Promise<T> {
-    return promised(send).then((answer) => {
-      this.#answeredMs = Math.max(this.#answeredMs, sentMs);
-      this.#silences = 0;
-      this.#restsUntilMs = Number.NEGATIVE_INFINITY;
-      this.lastError = undefined;
-      this.#answered(this);
-      return answer;
-    });
+  #noted(sentMs: number): void {
+    this.#answeredMs = Math.max(this.#answeredMs, sentMs);
+    this.#silences = 0;
+    this.#restsUntilMs = Number.NEGATIVE_INFINITY;
+    this.lastError = undefined;
+    this.#answered(this);
   }
 
   #silent(error: unknown): void {
@@ -211,6 +237,10 @@ export class Member {
   get #nowMs(): number {
     return this.#context.ports.now().monotonicMs;
   }
+}
+
+function sameServer(twin: Member): NotVotingError {
+  return new NotVotingError(`it is the same server as ${twin.name}: give each node a server of its own`);
 }
 
 /** It says nothing about whether the node is there. */

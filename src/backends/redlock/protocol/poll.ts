@@ -7,11 +7,12 @@ export type Said<T> =
 
 /**
  * Asks members at once, and settles with the first decision: stragglers are not waited for. `decide` is called before the
- * first answer and after each, with those that came so far; when `pending` is 0 it must decide.
+ * first answer and after each, with those that came so far; when `pending` is 0 it must decide. `ask` calls one of its two
+ * functions back, never at once.
  */
 export function poll<T, D>(
   members: readonly Member[],
-  ask: (member: Member) => Promise<T>,
+  ask: (member: Member, answered: (value: T) => void, failed: (error: unknown) => void) => void,
   decide: (said: readonly Said<T>[], pending: number) => D | undefined,
   after: (said: Said<T>) => void = () => {},
 ): Promise<D> {
@@ -38,9 +39,10 @@ export function poll<T, D>(
       look();
     };
     for (const member of members) {
-      ask(member).then(
+      ask(
+        member,
         (value) => add({ member, ok: true, value }),
-        (error: unknown) => add({ member, ok: false, error }),
+        (error) => add({ member, ok: false, error }),
       );
     }
     look();

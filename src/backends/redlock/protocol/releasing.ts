@@ -64,7 +64,7 @@ function tellAll<T, D>(
   for (const member of group.members) if (!awake.includes(member)) later(member);
   return poll(
     awake,
-    (member) => member.call(doing, ttlMs, () => tell(member)),
+    (member, answered, failed) => member.request(doing, ttlMs, () => tell(member), answered, failed),
     decide,
     (answer) => {
       if (!answer.ok) later(answer.member);

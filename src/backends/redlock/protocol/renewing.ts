@@ -17,7 +17,8 @@ export async function renewAll(group: Group, holds: readonly Held[]): Promise<re
   const doubts = doubtsOf(group, holds);
   return poll<Renewed, readonly Renewal[]>(
     asked,
-    (member) => member.voting('renewing', ttlMs, (incarnation) => member.node.renew(holds, incarnation)),
+    (member, answered, failed) =>
+      member.voting('renewing', ttlMs, (incarnation) => member.node.renew(holds, incarnation), answered, failed),
     (said, pending) => {
       const renewals: Renewal[] = [];
       for (const [index, held] of holds.entries()) {

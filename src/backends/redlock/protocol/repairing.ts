@@ -25,19 +25,23 @@ export function repairAll(group: Group, holds: readonly Held[], said: readonly S
       else if (outcome === 'gone') lost.push(answer.member);
     }
     const [source] = has;
-    if (source !== undefined && has.length >= group.quorum && lost.length > 0) void repair(held, source, lost).catch(() => {});
+    if (source !== undefined && has.length >= group.quorum && lost.length > 0)
+      void repair(group, held, source, lost).catch(() => {});
   }
 }
 
-async function repair(held: Held, source: Member, lost: readonly Member[]): Promise<void> {
+async function repair(group: Group, held: Held, source: Member, lost: readonly Member[]): Promise<void> {
   const copy = await source.call('reading a hold', held.ttlMs, () => source.node.copy(held));
   if (copy === undefined) return;
+  const nowMs = group.context.ports.now().monotonicMs;
   for (const member of lost) {
-    const nowUs = member.clock.nowUs;
+    const nowUs = member.clock.aheadUs(nowMs);
     if (nowUs === undefined) continue;
     const untilUs = nowUs + copy.leftMs * 1_000;
-    member
-      .voting('repairing a hold', held.ttlMs, (incarnation) => member.node.repair(held, copy, untilUs, incarnation))
-      .catch(() => {});
+    const send = (incarnation: string) => member.node.repair(held, copy, untilUs, incarnation);
+    member.voting('repairing a hold', held.ttlMs, send, ignored, ignored);
   }
 }
+
+/** The next renewal sees what came of it. */
+function ignored(): void {}

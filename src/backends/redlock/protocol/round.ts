@@ -1,7 +1,7 @@
 import type { Ask, Grant, LockRecord, Refusal, RevokedBy } from '../../../core/backend.js';
 import { elapsedMs, type Instant } from '../../../core/clock.js';
 import { BackendUnavailableError } from '../../../core/errors.js';
-import type { Ballot, Claim, No, Standing, Vote, Yes } from '../node.js';
+import type { Ballot, Claim, Confirmed, No, Standing, Vote, Yes } from '../node.js';
 import type { Group } from './group.js';
 import type { Member } from './member.js';
 import { proposalOf } from './node-clock.js';
@@ -48,10 +48,10 @@ export class Round {
   constructor(group: Group, ask: Ask, round: number, robs?: RevokedBy) {
     const { ports } = group.context;
     const clocks = group.members.map(({ clock }) => clock);
-    const proposal = proposalOf(clocks, ports);
+    this.#sentAt = ports.now();
+    const proposal = proposalOf(clocks, this.#sentAt);
     this.#group = group;
     this.#ballot = { ask, round, proposal, ...(robs === undefined ? {} : { robs }) };
-    this.#sentAt = ports.now();
   }
 
   /** @throws BackendUnavailableError if too few nodes voted */
@@ -75,17 +75,17 @@ export class Round {
     const { ttlMs } = this.#ballot.ask;
     this.#asked.add(member);
     this.#open += 1;
-    member
-      .voting('asking for its vote', ttlMs, (incarnation) => member.node.vote(this.#ballot, incarnation))
-      .then(
-        (reply) => this.#voted(member, reply),
-        (error: unknown) => {
-          this.#silent.set(member, error);
-          if (this.#phase === 'over') this.#takeBack(member);
-          this.#count();
-        },
-      )
-      .finally(() => this.#closed());
+    const voted = (reply: Standing & { readonly vote?: Vote }) => {
+      this.#voted(member, reply);
+      this.#closed();
+    };
+    const failed = (error: unknown) => {
+      this.#silent.set(member, error);
+      if (this.#phase === 'over') this.#takeBack(member);
+      this.#count();
+      this.#closed();
+    };
+    member.voting('asking for its vote', ttlMs, (incarnation) => member.node.vote(this.#ballot, incarnation), voted, failed);
   }
 
   #voted(member: Member, { state, vote }: Standing & { readonly vote?: Vote }): void {
@@ -146,21 +146,30 @@ export class Round {
   #writeBack(member: Member, claim: Claim): void {
     this.#open += 1;
     const failed = (error: unknown) => {
-      if (claim !== this.#claim) return;
-      this.#unconfirmed.set(member, error);
-      this.#count();
+      this.#unwritten(member, claim, error);
+      this.#closed();
     };
-    member
-      .voting('writing the fence back', claim.ttlMs, (incarnation) => member.node.confirm(claim, incarnation))
-      .then(({ outcome }) => {
-        // Higher fences were agreed on since.
-        if (claim !== this.#claim) return;
-        if (outcome === 'superseded') this.#superseded += 1;
-        if (outcome !== 'confirmed') return failed(undefined);
-        this.#confirmed.add(member);
-        this.#count();
-      }, failed)
-      .finally(() => this.#closed());
+    const answered = ({ outcome }: Confirmed) => {
+      this.#written(member, claim, outcome);
+      this.#closed();
+    };
+    const send = (incarnation: string) => member.node.confirm(claim, incarnation);
+    member.voting('writing the fence back', claim.ttlMs, send, answered, failed);
+  }
+
+  #written(member: Member, claim: Claim, outcome: Confirmed['outcome']): void {
+    // Higher fences were agreed on since.
+    if (claim !== this.#claim) return;
+    if (outcome === 'superseded') this.#superseded += 1;
+    if (outcome !== 'confirmed') return this.#unwritten(member, claim, undefined);
+    this.#confirmed.add(member);
+    this.#count();
+  }
+
+  #unwritten(member: Member, claim: Claim, error: unknown): void {
+    if (claim !== this.#claim) return;
+    this.#unconfirmed.set(member, error);
+    this.#count();
   }
 
   #countConfirmed(): void {

@@ -4,7 +4,7 @@ import { OutcomeUnknownError } from '../../../core/errors.js';
 import { limits } from '../../../core/limits.js';
 import type { LockName } from '../../../core/name.js';
 import { Commands } from '../../redis/commands.js';
-import type { Driver } from '../../redis/driver.js';
+import type { Driver, Reply } from '../../redis/driver.js';
 import { Keys } from '../../redis/keys.js';
 import { Server } from '../../redis/probe/server.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
@@ -68,12 +68,17 @@ export class RedisNode implements Node {
     throw new OutcomeUnknownError(`${this.name} is restarted again and again: see its log`);
   }
 
-  async vote({ ask, round, proposal, robs }: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
+  vote({ ask, round, proposal, robs }: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
     const key = this.#keys.of(ask.name);
     const args = [ask.owner, ttlOf(ask), restOf(ask), this.#retention, String(ask.fences), whole(proposal), whole(round)];
-    args.push(incarnation, this.#wakes.isWatched(key) ? this.#wakes.channel : '', robs === undefined ? '' : whyOf(robs));
-    const reply = await this.#commands.eval(voteScript, [key, this.#record], args, this.#timeoutMs(ask.ttlMs));
-    return voteOf(reply, ask.owner, { name: ask.name.text, key });
+    args.push(incarnation);
+    // Each word more costs the server as much as a small part of the script.
+    const isWatched = this.#wakes.isWatched(key);
+    if (isWatched || robs !== undefined) args.push(isWatched ? this.#wakes.channel : '');
+    if (robs !== undefined) args.push(whyOf(robs));
+    const place = { name: ask.name.text, key };
+    const read = (reply: Reply) => voteOf(reply, ask.owner, place);
+    return this.#commands.ask(voteScript, [key, this.#record], args, this.#timeoutMs(ask.ttlMs), read);
   }
 
   async confirm(claim: Claim, incarnation: string): Promise<Confirmed> {
@@ -111,8 +116,8 @@ export class RedisNode implements Node {
     return { ...standingOf(reply), repaired: number(list(reply)[3]) === 1 };
   }
 
-  async release({ name, owner, ttlMs }: Held): Promise<Release> {
-    return releaseOf(await this.#commands.eval(releaseScript, [this.#keys.of(name)], [owner], this.#timeoutMs(ttlMs)));
+  release({ name, owner, ttlMs }: Held): Promise<Release> {
+    return this.#commands.ask(releaseScript, [this.#keys.of(name)], [owner], this.#timeoutMs(ttlMs), releaseOf);
   }
 
   async abandon(name: LockName, owner: string, round?: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { script } from '../../../redis/scripts/script.js';
-import { base, ending, reading, waking } from './common.js';
+import { base, burying, reading, tombstones, waking } from './common.js';
 
 export const abandonScript = script(
   'abandon',
@@ -11,7 +11,8 @@ export const abandonScript = script(
 local K, owner, round = KEYS[1], ARGV[1], tonumber(ARGV[2])
 ${base}
 ${reading}
-${ending}
+${tombstones}
+${burying}
 ${waking}
 local first, _, hasRound = mine(read())
 bury(owner, round)

@@ -79,18 +79,22 @@ local function lastFence()
   return tonumber(digits), who, tonumber(round) or 0
 end
 
+-- Numbers as text.
 local function storeFence(last, round, retention)
-  call('SET', F, int(last) .. ' ' .. owner .. ' ' .. int(round), 'PX', retention)
+  call('SET', F, last .. ' ' .. owner .. ' ' .. round, 'PX', retention)
 end
 `;
 
 /** Owners that must not come back, and up to which round; all of them where none is given. */
-export const ending = `
+export const tombstones = `
 local E = '{' .. K .. '}:ended'
 local Y = '{' .. K .. '}:ended:why'
 local U = '{' .. K .. '}:ended:round'
 local TOMBSTONE_MS = ${limits.tombstoneMs}
+`;
 
+/** Whether an owner's ballot of a round comes too late. */
+export const lateness = `
 local function isEnded(o, round)
   if call('EXISTS', E) == 0 then return false end
   local untilMs = call('ZSCORE', E, o)
@@ -98,7 +102,9 @@ local function isEnded(o, round)
   local upTo = call('HGET', U, o)
   return not upTo or round <= tonumber(upTo)
 end
+`;
 
+export const burying = `
 -- Each that comes takes some of the old ones out, so that they stay few.
 local function bury(o, upTo, why)
   local over = call('ZRANGEBYSCORE', E, '-inf', int(nowMs), 'LIMIT', 0, 16)

@@ -15,17 +15,17 @@ ${standing}
 ${reading}
 ${fencing}
 local state, votesIn = standing(ARGV[6])
-if state ~= 'votes' then return {state, int(votesIn), int(nowUs)} end
+if state ~= 'votes' then return {state, int(votesIn), nowUs} end
 local v = read()
 local first, _, hasRound, at = mine(v)
-if not first then return {state, 0, int(nowUs), 'absent', owner} end
+if not first then return {state, 0, nowUs, 'absent', owner} end
 -- A later round has fences of its own.
-if round < hasRound then return {state, 0, int(nowUs), 'superseded', owner} end
+if round < hasRound then return {state, 0, nowUs, 'superseded', owner} end
 local previous, damaged = lastFence()
 if not previous then return damaged end
-storeFence(math.max(previous, tonumber(ARGV[4])), round, ARGV[5])
+storeFence(int(math.max(previous, tonumber(ARGV[4]))), ARGV[2], ARGV[5])
 call('SET', K, value(ARGV[3], ARGV[4], round, string.sub(v, at)), 'KEEPTTL')
-return {state, 0, int(nowUs), 'confirmed', owner}
+return {state, 0, nowUs, 'confirmed', owner}
 `,
   [],
 );

@@ -38,7 +38,7 @@ else
   call('HSET', N, 'run', run, 'from', int(from), 'at', int(nowMs), 'grace', int(grace), 'ttl', int(ttl), 'durable', durable)
 end
 local left = math.min(from - nowMs, math.max(grace, tonumber(past[4] or 0)))
-return {left > 0 and 'waits' or 'votes', int(math.max(0, left)), int(nowUs), run}
+return {left > 0 and 'waits' or 'votes', int(math.max(0, left)), nowUs, run}
 `,
   [],
 );

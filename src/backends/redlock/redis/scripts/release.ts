@@ -1,5 +1,5 @@
 import { script } from '../../../redis/scripts/script.js';
-import { base, ending, reading, waking } from './common.js';
+import { base, burying, reading, tombstones, waking } from './common.js';
 
 export const releaseScript = script(
   'release',
@@ -11,7 +11,8 @@ export const releaseScript = script(
 local K, owner = KEYS[1], ARGV[1]
 ${base}
 ${reading}
-${ending}
+${tombstones}
+${burying}
 ${waking}
 local v = read()
 if mine(v) then

@@ -13,7 +13,7 @@ local N, ttl = KEYS[1], ARGV[1]
 ${base}
 ${standing}
 local state, votesIn = standing(ARGV[2])
-local reply = {state, int(votesIn), int(nowUs), ARGV[3]}
+local reply = {state, int(votesIn), nowUs, ARGV[3]}
 if state == 'stranger' then return reply end
 local find = string.find
 for i, v in ipairs(call('MGET', unpack(KEYS, 2))) do

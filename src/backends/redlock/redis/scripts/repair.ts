@@ -1,5 +1,5 @@
 import { script } from '../../../redis/scripts/script.js';
-import { base, ending, fencing, reading, standing } from './common.js';
+import { base, fencing, lateness, reading, standing, tombstones } from './common.js';
 
 export const repairScript = script(
   'repair',
@@ -14,18 +14,19 @@ ${base}
 ${standing}
 ${reading}
 ${fencing}
-${ending}
+${tombstones}
+${lateness}
 local state, votesIn = standing(ARGV[8])
-if state ~= 'votes' then return {state, int(votesIn), int(nowUs)} end
+if state ~= 'votes' then return {state, int(votesIn), nowUs} end
 -- However late this arrives, the hold ends when it would have ended.
 local left = math.min(ARGV[5] - nowMs, tonumber(ARGV[6]))
-if left < 1 or read() or isEnded(owner, round) then return {state, 0, int(nowUs), 0} end
+if left < 1 or read() or isEnded(owner, round) then return {state, 0, nowUs, 0} end
 local previous, damaged = lastFence()
 if not previous then return damaged end
-storeFence(math.max(previous, tonumber(ARGV[3])), round, ARGV[7])
+storeFence(int(math.max(previous, tonumber(ARGV[3]))), ARGV[2], ARGV[7])
 call('SET', K, ARGV[4], 'PX', int(left))
 if tonumber(ARGV[6]) > tonumber(past[4] or 0) then call('HSET', N, 'ttl', ARGV[6]) end
-return {state, 0, int(nowUs), 1}
+return {state, 0, nowUs, 1}
 `,
   [],
 );

@@ -1,5 +1,5 @@
 import { script } from '../../../redis/scripts/script.js';
-import { base, ending, waking } from './common.js';
+import { base, burying, tombstones, waking } from './common.js';
 
 export const revokeScript = script(
   'revoke',
@@ -10,7 +10,8 @@ export const revokeScript = script(
 -- reply {now in ms, holders that were ended, round of the holder or -1}
 local K = KEYS[1]
 ${base}
-${ending}
+${tombstones}
+${burying}
 ${waking}
 local v = redis.pcall('GET', K)
 if not v then return {int(nowMs), {}, '-1'} end
