@@ -93,6 +93,11 @@ function createOwnerSource(): () => string {
   };
 }
 
+/** In the next turn of the event loop. Not one of the ports: only for tidying up, of which nobody sees when it happens. */
+export function soon(tidy: () => void): void {
+  setImmediate(tidy);
+}
+
 export function systemPorts(): Ports {
   return {
     now: createInstantReader(),

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Mode } from './backend.js';
+import { soon } from './clock.js';
 import type { LockName } from './name.js';
 
 /** One callback that is running under a lock, and the ones around it. */
@@ -13,7 +14,7 @@ export interface Path {
   parent: Path | undefined;
   /** Whether it holds the name: false for `null` of `ifAvailable`, and after a loss. */
   holds: boolean;
-  /** False once the callback is over: async work that outlives it holds nothing. */
+  /** See `begin` and `end`. */
   running: boolean;
 }
 
@@ -30,10 +31,37 @@ interface Edge {
 }
 
 /**
- * One for all instances: Node 20 never forgets a storage that was run, and each of them slows every promise down.
- * It holds nothing by itself; the paths hang on the async contexts.
+ * One for all instances: in Node 20 each storage that is in use slows every promise of the process down. It holds nothing by
+ * itself; the paths hang on the async contexts.
  */
 const innermost = new AsyncLocalStorage<Path>();
+
+/** How many paths run, of all instances. */
+let running = 0;
+let restPlanned = false;
+
+/** Its callback begins. */
+export function begin(path: Path): void {
+  path.running = true;
+  running += 1;
+}
+
+/** Its callback is over: async work that outlives it holds nothing. */
+export function end(path: Path): void {
+  path.holds = false;
+  path.running = false;
+  running -= 1;
+  if (running > 0 || restPlanned) return;
+  restPlanned = true;
+  // Not at once: the next turn may begin right away, and to switch costs more than a turn.
+  soon(rest);
+}
+
+/** While nothing runs under a lock there is nothing to find: nobody's promises need pay for it. */
+function rest(): void {
+  restPlanned = false;
+  if (running === 0) innermost.disable();
+}
 
 /**
  * Which names the running async context holds, and in which order living paths take names.

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { CallerActions } from './caller.js';
 import { ClosedError, type HoldfastError } from './errors.js';
 import type { Lease, Turn } from './lease.js';
-import type { Path } from './path.js';
+import { begin, end, type Path } from './path.js';
 import type { PathNote } from './path-notes.js';
 import { domException } from './weblocks.js';
 
@@ -37,11 +37,10 @@ export class RequestWork<T> implements CallerActions {
 
   begin(turn: Turn | null, workDone: () => void): void {
     const { path } = this.#note;
-    path.running = true;
+    begin(path);
     path.holds = turn !== null;
-    const end = (settle: () => void) => {
-      path.holds = false;
-      path.running = false;
+    const ended = (settle: () => void) => {
+      end(path);
       this.#note.done();
       this.#settle = settle;
       workDone();
@@ -49,8 +48,8 @@ export class RequestWork<T> implements CallerActions {
     // As `await` does it: a promise of the user's may have a `then` of its own.
     void Promise.prototype.then.call(
       this.#run(path, turn),
-      (value) => end(() => this.#resolve(value)),
-      (error: unknown) => end(() => this.#reject(error)),
+      (value) => ended(() => this.#resolve(value)),
+      (error: unknown) => ended(() => this.#reject(error)),
     );
   }
 

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { memory } from '../../src/backends/memory/index.js';
@@ -7,6 +9,9 @@ import { Holdfast } from '../../src/core/holdfast.js';
 import type { LockName } from '../../src/core/name.js';
 import { type Path, Paths } from '../../src/core/path.js';
 import { instances, outcomeOf } from './instances.js';
+
+/** Later ones follow async contexts without following promises. */
+const majorVersion = Number(process.versions.node.split('.')[0]);
 
 describe('the async context of a caller', () => {
   it('is that of its callback, also in the middle of a batch', async () => {
@@ -67,6 +72,39 @@ describe('the async context of a caller', () => {
     );
     expect(refusal).toMatchObject({ code: 'TIMED_OUT' });
     await locks.close();
+  });
+});
+
+describe('what nothing runs under', () => {
+  // In a process of its own: here the test runner follows promises too. Who is followed has another id after each step.
+  const program = `
+    import { executionAsyncId } from 'node:async_hooks';
+    import { setImmediate as nextTurn } from 'node:timers/promises';
+    import { Holdfast } from 'holdfast';
+    import { memory } from 'holdfast/memory';
+    const followed = async () => {
+      await null;
+      const id = executionAsyncId();
+      await null;
+      return executionAsyncId() !== id;
+    };
+    const locks = new Holdfast(memory());
+    const seen = [];
+    for (let i = 0; i < 2; i++) {
+      seen.push(await followed());
+      await locks.request('a', async () => seen.push(await followed()));
+      await nextTurn();
+      await nextTurn();
+    }
+    seen.push(await followed());
+    await locks.close();
+    process.stdout.write(JSON.stringify(seen));
+  `;
+
+  it.skipIf(majorVersion > 22)('slows down no promise of the process', () => {
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual([false, true, false, true, false]);
   });
 });
 

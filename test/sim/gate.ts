@@ -15,6 +15,8 @@ export interface Verdict {
   readonly caught: { readonly seed: number; readonly rules: readonly string[] } | undefined;
 }
 
+const mutantMsMax = 500_000;
+
 function runNode(args: readonly string[], timeoutMs: number): Promise<{ readonly code: number | null; readonly out: string }> {
   return new Promise((resolve) => {
     const child = execFile(process.execPath, args, { timeout: timeoutMs, maxBuffer: 1 << 26 }, (_, stdout, stderr) => {
@@ -54,7 +56,12 @@ export async function runMutant(mutant: Mutant, compiled: string, ...args: reado
   try {
     await cp(path.join(compiled, 'dist'), path.join(folder, 'dist'), { recursive: true });
     await applyMutant(mutant, path.join(folder, 'dist'));
-    const { out } = await runNode([path.join(folder, 'dist/testkit/sim/main.js'), ...args], 250_000);
+    const { code, out } = await runNode([path.join(folder, 'dist/testkit/sim/main.js'), ...args], mutantMsMax);
+    // Else half an answer would be taken for a whole one.
+    if (code === null)
+      throw new Error(
+        `mutant "${mutant.name}" was stopped after ${mutantMsMax / 1_000} s: the machine is busy, or it never ends`,
+      );
     return out;
   } finally {
     await rm(folder, { recursive: true, force: true });
