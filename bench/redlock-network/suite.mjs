@@ -1,5 +1,5 @@
 import { startNodes } from '../redlock/nodes.mjs';
-import { chart as chartOf, contenders as all, machine as machineOf, targets as targetsOf } from '../redlock/suite.mjs';
+import { contenders as all, chart as chartOf, machine as machineOf, targets as targetsOf } from '../redlock/suite.mjs';
 import { delayed } from './delay.mjs';
 
 const delayMs = 1;

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { expect, it } from 'vitest';
 import { linesOf, until } from '../support/poll.js';
-import { onEveryStore } from '../support/stores.js';
+import type { Scene } from '../support/program.js';
+import { onEveryStore, onRedlock } from '../support/stores.js';
 
 const hourS = 3_600;
 
@@ -18,7 +19,7 @@ if (library === undefined && process.env['CI'] === undefined) {
   console.warn('SKIPPED: steps of the wall clock are not tested, because faketime is missing (apt-get install faketime)');
 }
 
-onEveryStore((scene) => {
+function cases(scene: Scene): void {
   /** In CI it runs and fails without faketime: a skip there would be seen by nobody. */
   it.skipIf(library === undefined && process.env['CI'] === undefined)(
     'steps of the wall clock by an hour, forward and back, while held and waited for: never two holders',
@@ -56,4 +57,7 @@ onEveryStore((scene) => {
       expect(fences).toEqual([...fences].sort((a, b) => Number(a - b)));
     },
   );
-});
+}
+
+onEveryStore(cases);
+onRedlock(cases);

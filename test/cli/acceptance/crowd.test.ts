@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest';
 import { linesOf } from '../support/poll.js';
-import { onEveryStore } from '../support/stores.js';
+import type { Scene } from '../support/program.js';
+import { onEveryStore, onRedlock } from '../support/stores.js';
 
-const crowd = 200;
-
-onEveryStore((scene) => {
+function cases(scene: Scene, crowd: number): void {
   it(`${crowd} processes started at once on one name run one after the other, with rising fences`, {
     timeout: 300_000,
   }, async () => {
@@ -27,4 +26,8 @@ onEveryStore((scene) => {
       last = fence;
     }
   });
-});
+}
+
+onEveryStore((scene) => cases(scene, 200));
+// Without a queue in the store each of them asks all nodes again and again.
+onRedlock((scene) => cases(scene, 40));

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { firstLine, runs } from '../support/poll.js';
-import { onEveryStore } from '../support/stores.js';
+import type { Scene } from '../support/program.js';
+import { onEveryStore, onRedlock } from '../support/stores.js';
 
-onEveryStore((scene) => {
+function cases(scene: Scene): void {
   it('revoking a live hold stops its command: exit 76, and the lock is free', async () => {
     const script = `sh -c 'echo $$ >> ${scene.file('pids')}; sleep 60; :'; :`;
     const holder = scene.holdfast(['run', '--ttl', '3s', 'x', '--', 'sh', '-c', script]);
@@ -21,4 +22,7 @@ onEveryStore((scene) => {
     expect(next.status).toBe(0);
     expect(BigInt(next.stdout.trim())).toBeGreaterThan(BigInt(held[0].fence));
   });
-});
+}
+
+onEveryStore(cases);
+onRedlock(cases);

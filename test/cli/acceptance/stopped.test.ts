@@ -1,10 +1,15 @@
 import { expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from '../support/poll.js';
-import { onEveryStore } from '../support/stores.js';
+import type { Scene } from '../support/program.js';
+import { onEveryStore, onRedlock } from '../support/stores.js';
 
 const ttlMs = 2_000;
 
-onEveryStore((scene) => {
+async function inspect(scene: Scene) {
+  return JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
+}
+
+function cases(scene: Scene, somebodyWaits: () => Promise<boolean>): void {
   it('a holder that is stopped past its TTL is followed by the next, and harms nobody when it goes on', async () => {
     const args = (file: string) => [
       'run',
@@ -19,8 +24,7 @@ onEveryStore((scene) => {
     const stale = scene.holdfast(args('first'));
     const staleCommand = Number(await firstLine(scene.file('first')));
     const second = scene.holdfast(args('second'));
-    const inspect = async () => JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
-    await until('the second waits', 10_000, async () => (await inspect()).waiting.length === 1);
+    await until('the second waits', 10_000, somebodyWaits);
 
     stale.child.kill('SIGSTOP');
     const stoppedAt = performance.now();
@@ -37,7 +41,10 @@ onEveryStore((scene) => {
     expect(stale.stderr()).toContain('the lease was lost (expired)');
 
     expect(runs(command)).toBe(true);
-    const { held, waiting } = await inspect();
+    const { held, waiting } = await inspect(scene);
     expect([held.map((each: { pid: number }) => each.pid), waiting]).toEqual([[second.pid], []]);
   });
-});
+}
+
+onEveryStore((scene) => cases(scene, async () => (await inspect(scene)).waiting.length === 1));
+onRedlock((scene, nodes) => cases(scene, async () => (await nodes().command('EXISTS', '{holdfast:x}:wake')).includes(':1\r\n')));
