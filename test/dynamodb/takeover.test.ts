@@ -43,6 +43,24 @@ describe('a hold whose holder is gone', () => {
     await granted(scene.store(), ask('listed'));
   });
 
+  it('is shown as it stands where freeing it fails, and only one freeing is tried in vain', async () => {
+    const front = await scene.front();
+    const names = ['courtesy/a', 'courtesy/b', 'courtesy/c'];
+    for (const name of names) await granted(scene.store(), ask(name, { ttlMs }));
+    const lister = scene.store({ port: front.port, maxAttempts: 1 });
+    await recordsOf(lister, 'courtesy/');
+    await sleep(ttlMs + 50);
+    for (const fault of [{ refuse: 'ThrottlingException' }, 'lose-reply'] as const) {
+      front.log.length = 0;
+      void front.next('UpdateItem', fault, 3);
+      const found = await recordsOf(lister, 'courtesy/');
+      expect(found.map(({ expiresInMs }) => expiresInMs)).toEqual(names.map(() => 0));
+      expect(front.log.filter((operation) => operation === 'UpdateItem')).toHaveLength(1);
+      front.heal();
+    }
+    expect(await recordsOf(lister, 'courtesy/')).toEqual([]);
+  });
+
   it('is not freed by a lister while its holder shows life', async () => {
     const front = await scene.front();
     const [store, lister] = [scene.store(), scene.store({ port: front.port })];
