@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Ask, Backend } from '../../src/core/backend.js';
 import { ownerDigest } from '../../src/core/clock.js';
+import { thrownBy, until } from '../support/waits.js';
 import { gate } from './front.js';
-import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy, until } from './support.js';
+import { ask, granted, heldOf, recordsOf, refused, Scene } from './support.js';
 
 const ttlMs = 1_000;
 
@@ -194,7 +195,7 @@ describe('a holder in another process', () => {
     expect(await scene.work(lease)).toBe(true);
     stopped.say('touch');
     stopped.child.kill('SIGCONT');
-    expect(await stopped.next()).toEqual({ code: 'LEASE_LOST', loss: 'expired' });
+    expect(await stopped.next()).toEqual({ code: 'LEASE_LOST', loss: 'expired', aborted: true });
     stopped.say('write');
     expect(await stopped.next()).toEqual({ accepted: false });
     stopped.say('release');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Holdfast } from '../../src/core/holdfast.js';
 import type { FaultProxy } from '../../src/testkit/index.js';
-import { until } from '../redis/faults/scene.js';
+import { until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene } from './scene.js';
 

@@ -3,8 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { etcd } from '../../../src/backends/etcd/index.js';
 import { ask, heldOf } from '../../support/asks.js';
 import { etcdIsMissing } from '../../support/etcd-server.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
 import { Relay } from '../relay.js';
-import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+import { graceMs, renewalsOf, Scene } from '../scene.js';
 
 describe.skipIf(etcdIsMissing)('streams', () => {
   const scene = new Scene();

@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { postgresRecords } from '../../../src/backends/postgres/index.js';
 import type { Backend } from '../../../src/core/backend.js';
+import { ask, heldOf, recordsOf } from '../../support/asks.js';
 import { PgBouncer } from '../../support/pgbouncer.js';
 import { clients, openPostgres } from '../../support/postgres-clients.js';
 import { pgbouncerIsMissing, postgresIsMissing } from '../../support/postgres-server.js';
+import { until } from '../../support/waits.js';
 import { Scene } from '../scene.js';
-import { ask, heldOf, recordsOf, until } from '../support.js';
 
 const ttlMs = 1_000;
 

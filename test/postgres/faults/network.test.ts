@@ -4,8 +4,8 @@ import type { Holdfast } from '../../../src/core/holdfast.js';
 import { limits } from '../../../src/core/limits.js';
 import type { FaultProxy } from '../../../src/testkit/index.js';
 import { postgresIsMissing } from '../../support/postgres-server.js';
-import { lossOf, Scene } from '../scene.js';
-import { thrownBy, until } from '../support.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { Scene } from '../scene.js';
 
 const ttlMs = 800;
 const unavailableMs = 500;

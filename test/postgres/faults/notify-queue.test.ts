@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.js';
 import { postgresIsMissing } from '../../support/postgres-server.js';
+import { until } from '../../support/waits.js';
 import { Scene } from '../scene.js';
-import { until } from '../support.js';
 
 /**
  * It takes eight gigabytes of messages to fill the real one. So functions of these names stand in front of the server's own, and
