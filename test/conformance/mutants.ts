@@ -120,6 +120,12 @@ export const mutants: readonly Mutant[] = [
   mutant('a renewal extends nothing', ['renew/keeps-a-hold-beyond-its-ttl'], () => ({
     renew: async (call, holds) => call(holds.map((held) => ({ ...held, ttlMs: 1 }))),
   })),
+  mutant('renewals of a batch are told apart by name only', ['renew/one-batch-with-a-name-twice'], () => ({
+    renew: async (call, holds) => {
+      const byName = new Map((await call(holds)).map((answer, i) => [holds[i]?.name.encoded, answer]));
+      return holds.map(({ name }) => byName.get(name.encoded) as Renewal);
+    },
+  })),
   mutant('renewals are answered in another order', ['renew/thousand-at-once-in-order'], () => ({
     renew: async (call, holds) => [...(await call(holds))].reverse(),
   })),

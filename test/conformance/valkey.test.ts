@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
+import { isMissing } from '../support/missing.js';
 import { conformsOnOneServer } from '../support/redis-conformance.js';
-import { isMissing, RedisServer, serverArgs } from '../support/redis-server.js';
+import { RedisServer, serverArgs } from '../support/redis-server.js';
 
 const program = 'valkey-server';
 const valkeyIsMissing = isMissing(program, 'apt-get install valkey-server');

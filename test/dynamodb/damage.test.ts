@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dynaliteInMemory, dynamodbLocal, dynamodbLocalIsMissing } from '../support/dynamodb-server.js';
-import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy, until } from './support.js';
+import { thrownBy, until } from '../support/waits.js';
+import { ask, granted, heldOf, recordsOf, refused, Scene } from './support.js';
 
 const kinds = dynamodbLocalIsMissing ? [dynaliteInMemory] : [dynaliteInMemory, dynamodbLocal];
 

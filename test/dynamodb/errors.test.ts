@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../src/backends/dynamodb/index.js';
-import { ask, heldOf, thrownBy } from './support.js';
+import { thrownBy } from '../support/waits.js';
+import { ask, heldOf } from './support.js';
 
 /** What the SDK throws, as far as it is looked at. */
 function sdkError(name: string, more: object = {}): Error {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/core/backend.js';
+import { thrownBy } from '../support/waits.js';
 import { type Fault, type Front, gate } from './front.js';
-import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy } from './support.js';
+import { ask, granted, heldOf, recordsOf, refused, Scene } from './support.js';
 
 /** The service did it, and nobody hears of it: the connection is cut, or the answer is a 500. The SDK then sends it again. */
 const faults: readonly Fault[] = ['lose-reply', 'fail-after'];

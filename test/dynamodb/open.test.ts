@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { dynamodb, dynamodbFromUrl } from '../../src/backends/dynamodb/index.js';
 import { parseUrl } from '../../src/backends/dynamodb/url.js';
 import { clientConfig } from '../support/dynamodb-server.js';
-import { ask, granted, heldOf, Scene, thrownBy } from './support.js';
+import { thrownBy } from '../support/waits.js';
+import { ask, granted, heldOf, Scene } from './support.js';
 
 describe('a client', () => {
   const scene = new Scene();

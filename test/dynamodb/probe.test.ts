@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../src/backends/dynamodb/index.js';
-import { Scene, thrownBy } from './support.js';
+import { thrownBy } from '../support/waits.js';
+import { Scene } from './support.js';
 
 interface Facts {
   readonly table?: object;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { dynamodbRecords } from '../../src/backends/dynamodb/index.js';
-import { recordsOf, Scene, thrownBy } from './support.js';
+import { thrownBy } from '../support/waits.js';
+import { recordsOf, Scene } from './support.js';
 
 describe('records', () => {
   const scene = new Scene();

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../src/backends/dynamodb/index.js';
 import { DynamoDBServer, dynalite } from '../support/dynamodb-server.js';
-import { ask, granted, heldOf, recordsOf, Scene, thrownBy, until } from './support.js';
+import { thrownBy, until } from '../support/waits.js';
+import { ask, granted, heldOf, recordsOf, Scene } from './support.js';
 
 describe('a service that goes away and comes back', () => {
   const scene = new Scene(dynalite);

@@ -8,7 +8,7 @@ import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/index.js';
 import { DynamoDBServer, dynaliteInMemory, type Kind } from '../support/dynamodb-server.js';
-import { Processes, type Worker } from '../support/processes.js';
+import { type Holder, Holders } from '../support/holders.js';
 import { Front } from './front.js';
 import { Sink } from './sink.js';
 
@@ -26,21 +26,6 @@ export async function refused(store: Backend, one: Ask): Promise<Refusal> {
   return answer;
 }
 
-export async function thrownBy(work: Promise<unknown> | (() => unknown)): Promise<unknown> {
-  try {
-    await (typeof work === 'function' ? work() : work);
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
-export async function until(isSo: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
-  for (const endMs = performance.now() + withinMs; !(await isSo()); await sleep(10)) {
-    if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
-  }
-}
-
 export interface Way {
   /** Where the store is reached, if not directly. */
   readonly port?: number;
@@ -53,7 +38,7 @@ export class Scene {
   server!: DynamoDBServer;
   client!: DynamoDB;
   sink!: Sink;
-  readonly #processes = new Processes(['core', 'backends/dynamodb'], new URL('worker.mjs', import.meta.url));
+  readonly #processes = new Holders('dynamodb');
   readonly #closing: { close(): Promise<unknown> }[] = [];
   readonly #labels = new WeakMap<Lease, string>();
   #turns = 0;
@@ -104,11 +89,10 @@ export class Scene {
   }
 
   /** A holder in a process of its own, which can be killed and stopped. */
-  async holderProcess(name: string, ttlMs: number): Promise<Worker> {
-    const worker = this.#processes.start([String(this.server.port), name, String(ttlMs)]);
-    const said = await worker.next();
-    if (said['granted'] !== true) throw new Error(`the process was not granted "${name}": ${JSON.stringify(said)}`);
-    return worker;
+  holderProcess(name: string, ttlMs: number): Promise<Holder> {
+    const url = `dynamodb://eu-central-1/holdfast?endpoint=http://127.0.0.1:${this.server.port}`;
+    const env = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+    return this.#processes.start({ url, name, ttlMs, env, sink: (fence) => this.sink.write(fence, 'process') });
   }
 
   /** A turn's work: two guarded writes with a pause between them. True if both were accepted. */

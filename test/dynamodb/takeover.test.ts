@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Ask, Backend } from '../../src/core/backend.js';
 import { ownerDigest } from '../../src/core/clock.js';
+import { thrownBy, until } from '../support/waits.js';
 import { gate } from './front.js';
-import { ask, granted, heldOf, recordsOf, refused, Scene, thrownBy, until } from './support.js';
+import { ask, granted, heldOf, recordsOf, refused, Scene } from './support.js';
 
 const ttlMs = 1_000;
 
@@ -41,6 +42,24 @@ describe('a hold whose holder is gone', () => {
     await sleep(ttlMs);
     expect(await recordsOf(lister, 'listed')).toEqual([]);
     await granted(scene.store(), ask('listed'));
+  });
+
+  it('is shown as it stands where freeing it fails, and only one freeing is tried in vain', async () => {
+    const front = await scene.front();
+    const names = ['courtesy/a', 'courtesy/b', 'courtesy/c'];
+    for (const name of names) await granted(scene.store(), ask(name, { ttlMs }));
+    const lister = scene.store({ port: front.port, maxAttempts: 1 });
+    await recordsOf(lister, 'courtesy/');
+    await sleep(ttlMs + 50);
+    for (const fault of [{ refuse: 'ThrottlingException' }, 'lose-reply'] as const) {
+      front.log.length = 0;
+      void front.next('UpdateItem', fault, 3);
+      const found = await recordsOf(lister, 'courtesy/');
+      expect(found.map(({ expiresInMs }) => expiresInMs)).toEqual(names.map(() => 0));
+      expect(front.log.filter((operation) => operation === 'UpdateItem')).toHaveLength(1);
+      front.heal();
+    }
+    expect(await recordsOf(lister, 'courtesy/')).toEqual([]);
   });
 
   it('is not freed by a lister while its holder shows life', async () => {
@@ -176,7 +195,7 @@ describe('a holder in another process', () => {
     expect(await scene.work(lease)).toBe(true);
     stopped.say('touch');
     stopped.child.kill('SIGCONT');
-    expect(await stopped.next()).toEqual({ code: 'LEASE_LOST', loss: 'expired' });
+    expect(await stopped.next()).toEqual({ code: 'LEASE_LOST', loss: 'expired', aborted: true });
     stopped.say('write');
     expect(await stopped.next()).toEqual({ accepted: false });
     stopped.say('release');

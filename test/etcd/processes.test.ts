@@ -1,30 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../support/etcd-server.js';
-import { Processes } from '../support/processes.js';
+import { Holders } from '../support/holders.js';
 import { graceMs, Scene } from './scene.js';
 
 const ttlMs = 1_500;
 
 describe.skipIf(etcdIsMissing)('a holder in a process of its own', () => {
   const scene = new Scene();
-  const processes = new Processes(['core', 'backends/etcd'], new URL('worker.mjs', import.meta.url));
-  const start = async () => {
-    const worker = processes.start([scene.server.address, 'job', String(ttlMs)]);
-    return { worker, fence: BigInt(String((await worker.next())['fence'])) };
-  };
+  const holders = new Holders('etcd');
+  const start = () => holders.start({ url: `etcd://${scene.server.address}`, name: 'job', ttlMs });
 
   it('is killed: the name is free when its TTL is over, and the next fence is higher', async () => {
-    const { worker, fence } = await start();
+    const worker = await start();
     worker.child.kill('SIGKILL');
     const beganMs = performance.now();
     const next = await scene.holder().acquire('job', { waitMs: 15_000 });
     expect(performance.now() - beganMs).toBeLessThan(ttlMs + graceMs);
-    expect(next.fence).toBeGreaterThan(fence);
+    expect(next.fence).toBeGreaterThan(worker.fence);
     await next.release();
   });
 
   it('is stopped beyond its TTL: when it goes on it finds no fence', async () => {
-    const { worker } = await start();
+    const worker = await start();
     worker.child.kill('SIGSTOP');
     const next = await scene.holder().acquire('job', { waitMs: 15_000 });
     worker.say('touch');
@@ -34,8 +31,8 @@ describe.skipIf(etcdIsMissing)('a holder in a process of its own', () => {
   });
 
   it('ends by itself when it has given back what it held, although nothing was closed', async () => {
-    const { worker } = await start();
-    worker.say('leave');
+    const worker = await start();
+    worker.say('rest');
     expect(await worker.next()).toEqual({ left: true });
     const beganMs = performance.now();
     await worker.exited;

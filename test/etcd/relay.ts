@@ -35,6 +35,10 @@ export class Relay {
   holdUp: { readonly text: string; readonly until: Promise<void>; readonly met: () => void; used: boolean } | undefined;
   /** Transactions about this are answered by a member that stops meanwhile; the first one has been proposed by then, and is done. */
   stopping: { readonly text: string; forwarded: boolean } | undefined;
+  /** Renewals of this lease are swallowed. */
+  mute: number | undefined;
+  /** Watches stay open, and nothing is heard on them any more. */
+  deaf = false;
   /** Renewals that were asked for. */
   asked = 0;
   readonly #server = new grpc.Server();
@@ -112,17 +116,20 @@ export class Relay {
     if (isWatch) this.#watches.add(call);
     call.on('data', (bytes: Buffer) => {
       if (!isWatch) this.asked += 1;
+      if (!isWatch && this.mute !== undefined && request.decode(bytes).id === this.mute) return;
       if (isWatch || this.conduct === 'honest') return void onward.write(bytes);
       if (this.conduct === 'deposed') {
         const { id } = request.decode(bytes);
         call.write(response.encode({ id, ttl: 60, header: { revision: 1, raftTerm: 1 } }));
       }
     });
+    const isDeaf = () => isWatch && this.deaf;
     onward.on('data', (bytes: Buffer) => {
+      if (isDeaf()) return;
       if (isWatch || this.conduct === 'honest') call.write(bytes);
     });
-    onward.on('error', () => call.end());
-    onward.on('end', () => call.end());
+    onward.on('error', () => isDeaf() || call.end());
+    onward.on('end', () => isDeaf() || call.end());
     call.on('end', () => onward.cancel());
     call.on('cancelled', () => onward.cancel());
     call.on('error', () => {});

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { seed } from '../../src/backends/postgres/sql/keys.js';
+import { ask, heldOf } from '../support/asks.js';
 import { openPostgres } from '../support/postgres-clients.js';
 import { postgresIsMissing } from '../support/postgres-server.js';
+import { thrownBy, until } from '../support/waits.js';
 import { Scene } from './scene.js';
-import { ask, heldOf, thrownBy, until } from './support.js';
 
 describe.skipIf(postgresIsMissing)('the first use of a database', () => {
   const scene = new Scene();

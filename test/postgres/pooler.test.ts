@@ -4,8 +4,8 @@ import { type ConformanceCase, conformanceCases } from '../../src/testkit/index.
 import { PgBouncer } from '../support/pgbouncer.js';
 import { clients, openPostgres } from '../support/postgres-clients.js';
 import { pgbouncerIsMissing, postgresIsMissing } from '../support/postgres-server.js';
+import { until } from '../support/waits.js';
 import { Scene } from './scene.js';
-import { until } from './support.js';
 
 /** They wait for something that has nothing to do with a pooler, or take thousands of round trips to see it. */
 const slow = /dead-waiter|ten-thousand|stood-still|forgot|thousand-at-once/;

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/core/backend.js';
+import { ask, heldOf } from '../support/asks.js';
 import { PostgresServer, postgresIsMissing } from '../support/postgres-server.js';
+import { until } from '../support/waits.js';
 import { Scene } from './scene.js';
-import { ask, heldOf, until } from './support.js';
 
 describe.skipIf(postgresIsMissing)('the probe', () => {
   const scene = new Scene();

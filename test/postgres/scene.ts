@@ -1,55 +1,22 @@
-import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { PostgresOptions } from '../../src/backends/postgres/index.js';
 import type { Backend } from '../../src/core/backend.js';
-import { HoldfastError } from '../../src/core/errors.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/index.js';
+import { Crowd } from '../support/crowd.js';
 import { openPostgres } from '../support/postgres-clients.js';
 import { PostgresServer } from '../support/postgres-server.js';
 import { assertTablesClean } from '../support/postgres-tables.js';
-import { until } from './support.js';
+import { Sink } from '../support/sink.js';
 
 export interface HolderOptions extends HoldfastOptions {
   readonly library?: string;
   /** Where the store is reached, if not directly. */
   readonly port?: number;
   readonly postgres?: PostgresOptions;
-}
-
-/** What the work writes to: it refuses an older fence, and remembers every write that came. */
-export class Sink {
-  readonly history: { readonly accepted: boolean; readonly fence: bigint; readonly turn: string }[] = [];
-  #newest = 0n;
-
-  /** False if a newer fence was here before. */
-  write(fence: bigint, turn: string): boolean {
-    const accepted = fence >= this.#newest;
-    if (accepted) this.#newest = fence;
-    this.history.push({ accepted, fence, turn });
-    return accepted;
-  }
-
-  get refused(): number {
-    return this.history.filter(({ accepted }) => !accepted).length;
-  }
-
-  /** Accepted writes of two turns never interleave, and no fence was given out twice. */
-  check(): void {
-    const owners = new Map<bigint, string>();
-    for (const { fence, turn } of this.history) {
-      assert.equal(owners.get(fence) ?? turn, turn, `the fence ${fence} was given out twice`);
-      owners.set(fence, turn);
-    }
-    const accepted = this.history.filter((write) => write.accepted);
-    const runs = accepted.filter((write, i) => accepted[i - 1]?.turn !== write.turn);
-    for (const [i, { fence, turn }] of runs.entries()) {
-      assert.ok(i === 0 || fence > (runs[i - 1]?.fence ?? 0n), `"${turn}" wrote between the writes of another turn`);
-    }
-  }
 }
 
 /**
@@ -134,58 +101,4 @@ export class Scene {
     this.#turns += 1;
     return `turn ${this.#turns}`;
   }
-}
-
-/** What a turn may meet while the store is in trouble. */
-const trouble: ReadonlySet<string> = new Set(['LEASE_LOST', 'BACKEND_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
-
-export class Crowd {
-  turns = 0;
-  /** Turns that were lost, or never began. */
-  readonly failures: HoldfastError[] = [];
-  readonly #running: readonly Promise<void>[];
-  #stopped = false;
-
-  constructor(holders: readonly Holdfast[], name: string, work: (lease: Lease) => Promise<unknown>) {
-    this.#running = holders.map((holder) => this.#run(holder, name, work));
-  }
-
-  /** Waits for so many more turns: the waiters go on. */
-  async more(turns: number, withinMs?: number): Promise<void> {
-    const wanted = this.turns + turns;
-    await until(() => this.turns >= wanted, `${turns} more turns`, withinMs);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#running);
-  }
-
-  async #run(holder: Holdfast, name: string, work: (lease: Lease) => Promise<unknown>): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        await holder.request(name, work);
-        this.turns += 1;
-      } catch (error) {
-        const cause = error instanceof HoldfastError ? error : (error as Error).cause;
-        if (cause instanceof HoldfastError && cause.code === 'CLOSED') return;
-        if (!(cause instanceof HoldfastError) || !trouble.has(cause.code)) throw error;
-        this.failures.push(cause);
-      }
-    }
-  }
-}
-
-/** Resolves when a loss is signalled; what it was, and how long after the call. */
-export async function lossOf(locks: Holdfast, withinMs = 20_000): Promise<{ readonly loss: string; readonly afterMs: number }> {
-  const sinceMs = performance.now();
-  let loss = '';
-  let afterMs = 0;
-  const stop = locks.on('lost', (event) => {
-    loss = event.loss;
-    afterMs = performance.now() - sinceMs;
-  });
-  await until(() => loss !== '', 'the loss is signalled', withinMs);
-  stop();
-  return { loss, afterMs };
 }

@@ -2,9 +2,10 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { postgres, postgresFromUrl, setupSql } from '../../src/backends/postgres/index.js';
 import { fenceMax } from '../../src/core/fence.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { postgresIsMissing } from '../support/postgres-server.js';
+import { thrownBy, until } from '../support/waits.js';
 import { Scene } from './scene.js';
-import { ask, heldOf, recordsOf, thrownBy, until } from './support.js';
 
 describe.skipIf(postgresIsMissing)('the tables', () => {
   const scene = new Scene();

@@ -3,9 +3,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Commands } from '../../src/backends/postgres/commands.js';
 import { parseOptions } from '../../src/backends/postgres/options.js';
 import { Sweeper } from '../../src/backends/postgres/sweeper.js';
+import { ask, heldOf } from '../support/asks.js';
 import { postgresIsMissing } from '../support/postgres-server.js';
 import { Scene } from './scene.js';
-import { ask, heldOf } from './support.js';
 
 describe('sweeping', () => {
   afterEach(() => {

@@ -2,9 +2,10 @@ import type pg from 'pg';
 import postgresJs from 'postgres';
 import { afterEach, describe, expect, it } from 'vitest';
 import { acquireIn } from '../../src/backends/postgres/index.js';
+import { ask, heldOf } from '../support/asks.js';
 import { postgresIsMissing } from '../support/postgres-server.js';
-import { lossOf, Scene } from './scene.js';
-import { ask, heldOf, thrownBy, until } from './support.js';
+import { lossOf, thrownBy, until } from '../support/waits.js';
+import { Scene } from './scene.js';
 
 const levels = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'];
 

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type RedisClient, redis, redisFromUrl } from '../../src/backends/redis/index.js';
 import type { Backend } from '../../src/core/backend.js';
+import { ask, heldOf } from '../support/asks.js';
 import { clients, openRedis } from '../support/redis-clients.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf } from '../support/asks.js';
 
 const libraries = Object.keys(clients);
 

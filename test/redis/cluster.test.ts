@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { slotOf } from '../../src/backends/redis/drivers/slot.js';
 import { redis } from '../../src/backends/redis/index.js';
 import type { Backend } from '../../src/core/backend.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { openRedis } from '../support/redis-clients.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { type RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 /** Every test has a name, hence a slot, of its own. */
 let names = 0;

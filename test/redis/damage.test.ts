@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { redisFromUrl } from '../../src/backends/redis/index.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { storeScene } from './store-scene.js';
-import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 /** What is left when keys were deleted or damaged by hand, or there is no room for more. */
 describe.skipIf(redisIsMissing)('Redis after somebody else was at the keys', () => {

@@ -4,10 +4,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { acquireScript } from '../../src/backends/redis/scripts/acquire.js';
 import { renewScript } from '../../src/backends/redis/scripts/renew.js';
 import { limits } from '../../src/core/limits.js';
+import { ask, heldOf } from '../support/asks.js';
 import { openRedis } from '../support/redis-clients.js';
 import { redisIsMissing } from '../support/redis-server.js';
-import { lossOf, Scene, until } from './faults/scene.js';
-import { ask, heldOf } from '../support/asks.js';
+import { lossOf, until } from '../support/waits.js';
+import { Scene } from './faults/scene.js';
 
 // Defects that were reproduced in other libraries. Each of them has a test here by its own name, on a real server. Those of a
 // quorum (a split vote that never settles, minority keys) have their place with the store that has one.

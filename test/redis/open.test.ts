@@ -9,10 +9,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisFromUrl } from '../../src/backends/redis/index.js';
 import { openBackend } from '../../src/cli/backends.js';
 import type { Backend } from '../../src/core/backend.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
+import { freePort } from '../support/free-port.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinels, sentinelIsMissing } from '../support/redis-sentinel.js';
-import { freePort, RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf, recordsOf } from '../support/asks.js';
+import { RedisServer, redisIsMissing } from '../support/redis-server.js';
 
 describe.skipIf(redisIsMissing || sentinelIsMissing)('a URL opens', () => {
   let single: RedisServer;

@@ -1,11 +1,11 @@
 import process from 'node:process';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/core/backend.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { openRedis } from '../support/redis-clients.js';
 import { linked, RedisCluster } from '../support/redis-cluster.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
-import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 const libraries = ['ioredis 5', 'node-redis 5', 'ioredis 6', 'node-redis 6'];
 

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { redis, redisFromUrl } from '../../src/backends/redis/index.js';
 import type { Backend } from '../../src/core/backend.js';
+import { ask, heldOf } from '../support/asks.js';
 import { clients, openRedis } from '../support/redis-clients.js';
 import { RedisSentinels, sentinelIsMissing } from '../support/redis-sentinel.js';
-import { ask, heldOf } from '../support/asks.js';
 
 describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
   const open: { close(): unknown }[] = [];

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { revokeScript } from '../../src/backends/redis/scripts/revoke.js';
 import { limits } from '../../src/core/limits.js';
+import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { openRedis } from '../support/redis-clients.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { storeScene } from './store-scene.js';
-import { ask, heldOf, recordsOf } from '../support/asks.js';
 
 describe.skipIf(redisIsMissing)('the Redis store', () => {
   const scene = storeScene();

@@ -1,8 +1,8 @@
 import process from 'node:process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { until } from '../redis/faults/scene.js';
 import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { granted, grantedSoon, Scene } from './support.js';
 
 // Defects of a quorum that were reproduced in other libraries. Each of them has a test here by its own name, on real servers.

@@ -1,9 +1,9 @@
 import process from 'node:process';
 import { describe, expect, it } from 'vitest';
 import { Holdfast } from '../../src/core/holdfast.js';
-import { thrownBy, until } from '../redis/faults/scene.js';
 import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { thrownBy, until } from '../support/waits.js';
 import { granted, Scene } from './support.js';
 
 describe.skipIf(redisIsMissing)('five nodes, some of them away', () => {

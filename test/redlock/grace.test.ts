@@ -4,10 +4,10 @@ import { ioredisDriver } from '../../src/backends/redis/drivers/ioredis.js';
 import { nodeRedisDriver } from '../../src/backends/redis/drivers/node-redis.js';
 import { parseOptions } from '../../src/backends/redlock/options.js';
 import { RedisNode } from '../../src/backends/redlock/redis/node.js';
-import { until } from '../redis/faults/scene.js';
 import { ask, heldOf } from '../support/asks.js';
 import { clients } from '../support/redis-clients.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { granted, grantedSoon, Scene } from './support.js';
 
 // The same bound in all processes.

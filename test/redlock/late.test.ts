@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../src/core/limits.js';
 import { readNodeIdentity } from '../../src/core/node.js';
-import { until } from '../redis/faults/scene.js';
 import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { granted, Scene } from './support.js';
 
 describe.skipIf(redisIsMissing)('what arrives late at one node', () => {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Holdfast } from '../../src/core/holdfast.js';
-import { until } from '../redis/faults/scene.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { Scene } from './support.js';
 
 describe.skipIf(redisIsMissing)('clients that reach different nodes', () => {

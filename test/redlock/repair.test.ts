@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { until } from '../redis/faults/scene.js';
 import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { granted, Scene } from './support.js';
 
 describe.skipIf(redisIsMissing)('renewal by a majority', () => {

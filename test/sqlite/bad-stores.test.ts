@@ -4,7 +4,8 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BackendCorruptError, BackendUnavailableError, ClosedError, NotSupportedError } from '../../src/core/errors.js';
-import { Processes, works } from '../support/processes.js';
+import { Processes } from '../support/processes.js';
+import { SmallDisk, smallDiskIsMissing } from '../support/small-disk.js';
 import { ask, errorOf, Folder, grantOf, recordsOf } from './support/folder.js';
 
 const folder = new Folder();
@@ -20,9 +21,9 @@ async function refusalOf(file = folder.db, busyMs = 4_000): Promise<unknown> {
 }
 
 describe('a store that is no good', { timeout: 60_000 }, () => {
-  const mounts: string[] = [];
+  const disks: SmallDisk[] = [];
   afterEach(() => {
-    for (const mount of mounts.splice(0)) works('umount', '-l', mount);
+    for (const disk of disks.splice(0)) disk.unmount();
   });
 
   it('the file and its folder are made for their owner only', async () => {
@@ -96,29 +97,23 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     },
   );
 
-  it.skipIf(!isRoot || !works('mountpoint', '/'))(
-    'a full disk loses nothing (skipped unless root, who can mount a small one)',
-    async () => {
-      const disk = folder.file('disk');
-      mkdirSync(disk);
-      if (!works('mount', '-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', disk))
-        return expect.unreachable('tmpfs cannot be mounted here');
-      mounts.push(disk);
-      const backend = folder.open({ path: path.join(disk, 'locks.db') });
-      const held = ask('held');
-      grantOf(await backend.acquire(held));
-      errorOnFull(path.join(disk, 'ballast'));
-      const metadata = { ballast: 'x'.repeat(1_000) };
-      let error: unknown;
-      for (let i = 0; i < 500 && error === undefined; i++) error = await errorOf(backend.acquire(ask(`job-${i}`, { metadata })));
-      expect(error).toBeInstanceOf(BackendUnavailableError);
-      expect(String(error)).toMatch(/no space is left for .*locks\.db/);
-      rmSync(path.join(disk, 'ballast'));
-      expect(await backend.renew([held])).toMatchObject([{ outcome: 'renewed' }]);
-      expect(await backend.release(held)).toBe('released');
-      await backend.close();
-    },
-  );
+  it.skipIf(smallDiskIsMissing)('a full disk loses nothing (skipped unless root, who can mount a small one)', async () => {
+    const disk = new SmallDisk(folder.file('disk'), 512);
+    disks.push(disk);
+    const backend = folder.open({ path: path.join(disk.folder, 'locks.db') });
+    const held = ask('held');
+    grantOf(await backend.acquire(held));
+    disk.fill();
+    const metadata = { ballast: 'x'.repeat(1_000) };
+    let error: unknown;
+    for (let i = 0; i < 500 && error === undefined; i++) error = await errorOf(backend.acquire(ask(`job-${i}`, { metadata })));
+    expect(error).toBeInstanceOf(BackendUnavailableError);
+    expect(String(error)).toMatch(/no space is left for .*locks\.db/);
+    disk.empty();
+    expect(await backend.renew([held])).toMatchObject([{ outcome: 'renewed' }]);
+    expect(await backend.release(held)).toBe('released');
+    await backend.close();
+  });
 
   it('a file that somebody locks for long: an error after a bound, and the event loop goes on meanwhile', async () => {
     const backend = folder.open({ busyMs: 300 });
@@ -217,12 +212,3 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     expect(await errorOf(backend.acquire(ask('job')))).toBeInstanceOf(ClosedError);
   });
 });
-
-/** Fills a small disk to the brim. */
-function errorOnFull(file: string): void {
-  try {
-    writeFileSync(file, Buffer.alloc(1 << 20));
-  } catch {
-    // What fitted is there.
-  }
-}

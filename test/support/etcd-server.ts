@@ -6,7 +6,10 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort, isMissing } from './redis-server.js';
+import type { Certificate } from './certificate.js';
+import { freePort } from './free-port.js';
+import type { Hosts } from './hosts.js';
+import { isMissing } from './missing.js';
 
 export const etcdIsMissing =
   isMissing('etcd', 'apt-get install etcd-server') || isMissing('etcdctl', 'apt-get install etcd-client', 'version');
@@ -17,37 +20,53 @@ const startMsMax = 15_000;
 const heartbeatMs = 20;
 const electionMs = 200;
 
-export interface Ports {
+interface Place {
+  readonly host: string;
   readonly client: number;
   readonly peer: number;
+  /** What it is run with. */
+  readonly command?: readonly string[];
+  /** Clients come through TLS. */
+  readonly certificate?: Certificate;
 }
 
-/** One real member, on free loopback ports, in a folder of its own. Nothing is synced to the disk. */
+/** One real member, in a folder of its own. Nothing is synced to the disk. */
 export class EtcdMember {
   readonly port: number;
+  readonly #host: string;
+  readonly #command: readonly string[];
+  readonly #certificate: Certificate | undefined;
   readonly #name: string;
   readonly #folder: string;
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(name: string, ports: Ports, cluster: string, extra: readonly string[]) {
-    this.port = ports.client;
+  constructor(name: string, place: Place, cluster: string, extra: readonly string[]) {
+    this.port = place.client;
+    this.#host = place.host;
+    this.#command = [...(place.command ?? []), 'etcd'];
+    this.#certificate = place.certificate;
     this.#name = name;
     this.#folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-etcd-'));
-    const client = `http://127.0.0.1:${ports.client}`;
-    const peer = `http://127.0.0.1:${ports.peer}`;
+    const client = this.#url;
+    const peer = `http://${place.host}:${place.peer}`;
     this.#args = [
       ...['--name', name, '--data-dir', path.join(this.#folder, 'data'), '--log-level', 'error', '--unsafe-no-fsync'],
       ...['--listen-client-urls', client, '--advertise-client-urls', client],
       ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', advertised(cluster, name)],
       ...['--initial-cluster', cluster, '--initial-cluster-state', 'new'],
       ...['--heartbeat-interval', String(heartbeatMs), '--election-timeout', String(electionMs)],
+      ...(place.certificate === undefined ? [] : ['--cert-file', place.certificate.cert, '--key-file', place.certificate.key]),
       ...extra,
     ];
   }
 
+  get #url(): string {
+    return `${this.#certificate === undefined ? 'http' : 'https'}://${this.address}`;
+  }
+
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return `${this.#host}:${this.port}`;
   }
 
   get pid(): number {
@@ -60,7 +79,8 @@ export class EtcdMember {
 
   /** Starts it, again after it was killed: same ports, same folder. */
   launch(...extra: readonly string[]): void {
-    this.#child = spawn('etcd', [...this.#args, ...extra], { stdio: 'ignore' });
+    const [program = '', ...before] = this.#command;
+    this.#child = spawn(program, [...before, ...this.#args, ...extra], { stdio: 'ignore' });
     process.once('exit', this.#killNow);
   }
 
@@ -68,11 +88,14 @@ export class EtcdMember {
   async ready(): Promise<void> {
     for (const endMs = performance.now() + startMsMax; ; await sleep(20)) {
       if (!this.running || performance.now() > endMs) throw new Error(`etcd did not start on port ${this.port}`);
-      const healthy = await fetch(`http://${this.address}/health`, { signal: AbortSignal.timeout(1_000) })
-        .then((reply) => reply.text())
-        .catch(() => '');
-      if (healthy.includes('"true"')) return;
+      if (await this.#isHealthy().catch(() => false)) return;
     }
+  }
+
+  async #isHealthy(): Promise<boolean> {
+    if (this.#certificate !== undefined) return (await this.ctl('endpoint', 'health', '--command-timeout=1s')) !== undefined;
+    const reply = await fetch(`${this.#url}/health`, { signal: AbortSignal.timeout(1_000) });
+    return (await reply.text()).includes('"true"');
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -116,7 +139,8 @@ export class EtcdMember {
   /** One command past this library; answers what it printed. */
   async ctl(...args: readonly string[]): Promise<string> {
     const env = { ...process.env, ETCDCTL_API: '3' };
-    const { stdout } = await promisify(execFile)('etcdctl', [`--endpoints=${this.address}`, ...args], { env });
+    const trust = this.#certificate === undefined ? [] : [`--cacert=${this.#certificate.cert}`];
+    const { stdout } = await promisify(execFile)('etcdctl', [`--endpoints=${this.#url}`, ...trust, ...args], { env });
     return stdout;
   }
 
@@ -156,19 +180,45 @@ export class EtcdCluster {
   ): Promise<EtcdCluster> {
     // Another process may take a port between its choice and its use.
     for (let tries = 1; ; tries++) {
-      const ports: Ports[] = [];
-      for (let i = 0; i < count; i++) ports.push({ client: await freePort(), peer: await freePort() });
-      const advertisedPorts = await Promise.all(ports.map(({ peer }, i) => between(peer, i)));
+      const places: Place[] = [];
+      for (let i = 0; i < count; i++) {
+        places.push({ host: '127.0.0.1', client: await freePort(), peer: await freePort() });
+      }
+      const advertisedPorts = await Promise.all(places.map(({ peer }, i) => between(peer, i)));
       const cluster = advertisedPorts.map((port, i) => `m${i}=http://127.0.0.1:${port}`).join(',');
-      const started = new EtcdCluster(ports.map((each, i) => new EtcdMember(`m${i}`, each, cluster, extra)));
       try {
-        for (const member of started.members) member.launch();
-        await started.ready();
-        return started;
+        return await EtcdCluster.#launch(places, cluster, extra);
       } catch (error) {
-        await started.stop();
         if (tries === 3) throw error;
       }
+    }
+  }
+
+  /** A member on each host. */
+  static startOn(hosts: Hosts): Promise<EtcdCluster> {
+    const places = Array.from(
+      { length: hosts.count },
+      (_, i): Place => ({ host: hosts.address(i), client: 2_379, peer: 2_380, command: hosts.command(i) }),
+    );
+    const cluster = places.map(({ host, peer }, i) => `m${i}=http://${host}:${peer}`).join(',');
+    return EtcdCluster.#launch(places, cluster, []);
+  }
+
+  /** One member, which clients reach through TLS. */
+  static async startSecure(certificate: Certificate): Promise<EtcdCluster> {
+    const place = { host: '127.0.0.1', client: await freePort(), peer: await freePort(), certificate };
+    return EtcdCluster.#launch([place], `m0=http://127.0.0.1:${place.peer}`, []);
+  }
+
+  static async #launch(places: readonly Place[], cluster: string, extra: readonly string[]): Promise<EtcdCluster> {
+    const started = new EtcdCluster(places.map((place, i) => new EtcdMember(`m${i}`, place, cluster, extra)));
+    try {
+      for (const member of started.members) member.launch();
+      await started.ready();
+      return started;
+    } catch (error) {
+      await started.stop();
+      throw error;
     }
   }
 

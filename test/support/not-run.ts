@@ -1,12 +1,31 @@
 import type { Reporter, TestModule } from 'vitest/node';
 import { dynamodbLocalIsMissing } from './dynamodb-server.js';
+import { hostsAreMissing } from './hosts.js';
+import { smallDiskIsMissing } from './small-disk.js';
 
-/** Says at the very end, and by name, what was left out although no test asked for it: servers that cannot be had everywhere. */
+const leftOut: readonly { readonly missing: boolean; readonly of: RegExp; readonly what: string }[] = [
+  {
+    missing: dynamodbLocalIsMissing,
+    of: /dynamodb/,
+    what: 'the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches; those on dynalite did run.',
+  },
+  {
+    missing: hostsAreMissing,
+    of: /etcd\/faults\/partition/,
+    what: 'the tests on a network that is cut. They need root, and "ip": apt-get install iproute2.',
+  },
+  {
+    missing: smallDiskIsMissing,
+    of: /full-disk|bad-stores/,
+    what: 'the tests on a full disk. They need root, who can mount a small one.',
+  },
+];
+
+/** Says at the very end, and by name, what was left out although no test asked for it: what cannot be had everywhere. */
 export default class NotRun implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    if (!dynamodbLocalIsMissing || !modules.some(({ moduleId }) => /dynamodb/.test(moduleId))) return;
-    console.warn(
-      'NOT RUN: the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches; those on dynalite did run.',
-    );
+    for (const { missing, of, what } of leftOut) {
+      if (missing && modules.some(({ moduleId }) => of.test(moduleId))) console.warn(`NOT RUN: ${what}`);
+    }
   }
 }

@@ -5,8 +5,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from './free-port.js';
 import { serverFolder, serverUser } from './postgres-server.js';
-import { freePort } from './redis-server.js';
 
 /** A transaction pooler in front of a server. */
 export class PgBouncer {

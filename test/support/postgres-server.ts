@@ -6,7 +6,8 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { freePort, isMissing } from './redis-server.js';
+import { freePort } from './free-port.js';
+import { isMissing } from './missing.js';
 
 /** Where Debian puts the server: not into the path, and in a folder for each version. */
 function findBin(): string {

@@ -34,11 +34,15 @@ export class Processes {
   }
 
   /** `command`: what to run `node` with, such as `unshare`. */
-  start(words: readonly string[], command: readonly string[] = [], options: { uid?: number } = {}): Worker {
+  start(
+    words: readonly string[],
+    command: readonly string[] = [],
+    { env, ...options }: { uid?: number; env?: Readonly<Record<string, string>> } = {},
+  ): Worker {
     if (this.#build === '') this.#make();
     const script = path.join(this.#build, 'worker.mjs');
     const [program = '', ...args] = [...command, process.execPath, script, ...words];
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env }, ...options });
     this.#children.push(child);
     return new Worker(child);
   }

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isMissing } from './missing.js';
 import { linked } from './redis-cluster.js';
-import { isMissing, RedisServer } from './redis-server.js';
+import { RedisServer } from './redis-server.js';
 
 const program = 'redis-sentinel';
 export const sentinelIsMissing = isMissing(program, 'apt-get install redis-sentinel');

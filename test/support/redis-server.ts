@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
@@ -6,16 +6,10 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.js';
+import { isMissing } from './missing.js';
 
 const redisProgram = process.env['HOLDFAST_REDIS_SERVER'] ?? 'redis-server';
-
-/** A missing server is a loud skip on a developer's machine, and a failure in CI. */
-export function isMissing(program: string, fix: string, flag = '--version'): boolean {
-  if (spawnSync(program, [flag]).status === 0) return false;
-  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed: ${fix}`);
-  console.warn(`SKIPPED: ${program} is not installed (${fix})`);
-  return true;
-}
 
 export const redisIsMissing = isMissing(redisProgram, 'apt-get install redis-server');
 
@@ -30,15 +24,6 @@ const redisKind: Kind = { program: redisProgram, args: serverArgs };
 /** Those of a server without persistence. */
 export function serverArgs(port: number, folder: string): readonly string[] {
   return ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'];
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const startMsMax = 10_000;

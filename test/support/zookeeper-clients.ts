@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import zk from 'node-zookeeper-client';
-import { type ClientFactory, zookeeper, type ZooKeeperOptions } from '../../src/backends/zookeeper/index.js';
+import { type ClientFactory, type ZooKeeperOptions, zookeeper } from '../../src/backends/zookeeper/index.js';
 import type { Backend } from '../../src/core/backend.js';
 
 export function openZooKeeper(addresses: string, options?: ZooKeeperOptions): Backend {

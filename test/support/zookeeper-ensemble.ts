@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './redis-server.js';
+import { freePort } from './free-port.js';
 import { ZooKeeperServer } from './zookeeper-server.js';
 
 /** Three members on one machine, of which one leads. */

@@ -6,7 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, isMissing } from './redis-server.js';
+import { freePort } from './free-port.js';
+import { isMissing } from './missing.js';
 
 const jar = process.env['HOLDFAST_ZOOKEEPER_JAR'] ?? '/usr/share/java/zookeeper.jar';
 

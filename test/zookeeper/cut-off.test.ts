@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lossOf, thrownBy, until } from '../redis/faults/scene.js';
+import { lossOf, thrownBy, until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene, sessionMs, tickMs, ttlMs } from './scene.js';
 

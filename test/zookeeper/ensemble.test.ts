@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Holdfast } from '../../src/core/holdfast.js';
-import { lossOf, until } from '../redis/faults/scene.js';
+import { lossOf, until } from '../support/waits.js';
 import { type ZooKeeperServer, zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene } from './scene.js';
 

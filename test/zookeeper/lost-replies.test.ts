@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Holdfast } from '../../src/core/holdfast.js';
 import type { FaultProxy } from '../../src/testkit/index.js';
-import { until } from '../redis/faults/scene.js';
+import { until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene } from './scene.js';
 
@@ -94,5 +94,36 @@ describe.skipIf(zookeeperIsMissing)('a reply that is lost on the way', () => {
     await again;
     await until(async () => (await places()).length === 0, 'no place is left');
     expect(await other.release()).toBe('released');
+  });
+
+  it('of a revocation: it is looked what became of it, and whom it ended is told', async () => {
+    const [locks, proxy] = await setUp();
+    const lease = await scene.holder({ ttlMs: longMs }).acquire('job');
+    const { fence: first } = lease;
+    const lost = proxy.once('/locks/job/r-', 'lose-reply');
+    const { ended } = await locks.revoke('job', { reason: 'a test' });
+    await lost;
+    expect(ended.map(({ fence }) => fence)).toEqual([first]);
+    await until(async () => (await holds()).length === 0, 'nobody holds it');
+    expect(await lease.release()).not.toBe('released');
+  });
+
+  it('of a steal: one thief, one victim, one fence', async () => {
+    const [locks, proxy] = await setUp();
+    const lease = await scene.holder({ ttlMs: longMs }).acquire('job');
+    const { fence: first } = lease;
+    let robbed = 0;
+    locks.on('revoked', () => {
+      robbed += 1;
+    });
+    const lost = proxy.once('/locks/job/r-', 'lose-reply');
+    await locks.request('job', { steal: true }, async (thief) => {
+      await lost;
+      expect(thief?.fence).toBeGreaterThan(first);
+      expect(await holds()).toHaveLength(1);
+      expect(robbed).toBe(1);
+    });
+    await until(async () => (await holds()).length === 0, 'nobody holds it');
+    await lease.release();
   });
 });

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
 import type { ZooKeeperClient } from '../../src/backends/zookeeper/client.js';
 import { breakConnection, mend, sending } from '../../src/backends/zookeeper/mending.js';
-import { describe, expect, it } from 'vitest';
 
 /** As much of the library's inside as is touched. */
 class Client extends EventEmitter {

@@ -4,7 +4,7 @@ import { zookeeper, zookeeperFromUrl } from '../../src/backends/zookeeper/index.
 import { parseUrl } from '../../src/backends/zookeeper/url.js';
 import type { Backend } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
-import { thrownBy } from '../redis/faults/scene.js';
+import { thrownBy } from '../support/waits.js';
 import { clientsOf } from '../support/zookeeper-clients.js';
 import { ZooKeeperServer, zookeeperIsMissing } from '../support/zookeeper-server.js';
 

@@ -5,9 +5,9 @@ import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/index.js';
-import { Crowd } from '../redis/faults/crowd.js';
-import { guardedWrite, Sink } from '../redis/faults/sink.js';
-import { Processes, type Worker } from '../support/processes.js';
+import { Crowd } from '../support/crowd.js';
+import { type Holder, Holders } from '../support/holders.js';
+import { RedisSink } from '../support/redis-sink.js';
 import { assertTreeClean, Operator, openZooKeeper } from '../support/zookeeper-clients.js';
 import { ZooKeeperEnsemble } from '../support/zookeeper-ensemble.js';
 import { ZooKeeperServer } from '../support/zookeeper-server.js';
@@ -24,9 +24,9 @@ export const sessionMs = 1_500;
  * is checked, and that nothing is left in the store.
  */
 export class Scene {
-  sink!: Sink;
+  sink!: RedisSink;
   #servers!: ZooKeeperServer | ZooKeeperEnsemble;
-  readonly #processes = new Processes(['core', 'backends/zookeeper'], new URL('worker.mjs', import.meta.url));
+  readonly #processes = new Holders('zookeeper');
   readonly #holders: Holdfast[] = [];
   readonly #proxies: FaultProxy[] = [];
   readonly #labels = new WeakMap<Lease, string>();
@@ -35,7 +35,7 @@ export class Scene {
   constructor(kind: 'one' | 'three') {
     beforeAll(async () => {
       const start = kind === 'one' ? ZooKeeperServer.start() : ZooKeeperEnsemble.start();
-      [this.#servers, this.sink] = await Promise.all([start, Sink.start()]);
+      [this.#servers, this.sink] = await Promise.all([start, RedisSink.start()]);
     });
     beforeEach(async () => {
       await this.sink.clear();
@@ -78,13 +78,10 @@ export class Scene {
     return proxy;
   }
 
-  /** A holder in a process of its own, which can be killed and stopped. See `worker.mjs` for what it obeys. */
-  async holderProcess(name: string): Promise<Worker> {
-    const words = [this.addresses, this.sink.url, guardedWrite, name, String(ttlMs), this.#nextTurn()];
-    const worker = this.#processes.start(words);
-    const said = await worker.next();
-    if (said['granted'] !== true) throw new Error(`the process was not granted "${name}": ${JSON.stringify(said)}`);
-    return worker;
+  /** A holder in a process of its own, which can be killed and stopped. */
+  holderProcess(name: string): Promise<Holder> {
+    const turn = this.#nextTurn();
+    return this.#processes.start({ url: `zk://${this.addresses}`, name, ttlMs, sink: (fence) => this.sink.write(fence, turn) });
   }
 
   /** Looks at the store past everything that is tested. */

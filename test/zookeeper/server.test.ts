@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import zk from 'node-zookeeper-client';
 import { describe, expect, it } from 'vitest';
 import { zookeeper } from '../../src/backends/zookeeper/index.js';
-import { lossOf, until } from '../redis/faults/scene.js';
+import { lossOf, until } from '../support/waits.js';
 import { Operator } from '../support/zookeeper-clients.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene, ttlMs } from './scene.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { until } from '../redis/faults/scene.js';
+import { until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene, sessionMs, tickMs } from './scene.js';
 

@@ -1,5 +1,5 @@
 import type { LockRecord } from '../../core/backend.js';
-import { BackendCorruptError, HoldfastError } from '../../core/errors.js';
+import { BackendCorruptError, ClosedError } from '../../core/errors.js';
 import type { Item, Key } from './client.js';
 import type { Context } from './context.js';
 import { free, isSeen, namesIn, setAndRemove } from './expressions.js';
@@ -10,10 +10,12 @@ const filter = 'begins_with(#name, :start) AND #lease_status = :held';
 
 /**
  * Reads the whole table, page by page: DynamoDB has no order of keys that a prefix could use. A hold that this process has
- * seen unchanged for its TTL is over: that is written down, so that everybody knows it at once, and it is not shown.
+ * seen unchanged for its TTL is over: that is written down, so that everybody knows it at once, and it is not shown. Where that
+ * fails it is shown as it stands: freeing is a courtesy, and the answer is what was asked for.
  */
 export async function* records(context: Context, prefix: string): AsyncGenerator<LockRecord> {
   const { keys } = context;
+  const courtesy = { works: true };
   let from: Key | undefined;
   do {
     const page = await scan(context, keys.startOf(prefix), from);
@@ -21,7 +23,7 @@ export async function* records(context: Context, prefix: string): AsyncGenerator
       const key = (item as Item)['name']?.S ?? '';
       const name = keys.nameOf(key);
       if (!name.startsWith(prefix)) continue;
-      const record = await recordIn(context, name, key, item as Item);
+      const record = await recordIn(context, name, key, item as Item, courtesy);
       if (record !== undefined) yield record;
     }
     from = page.LastEvaluatedKey as Key | undefined;
@@ -44,12 +46,20 @@ function scan({ table, settings }: Context, start: string, from: Key | undefined
   );
 }
 
-async function recordIn(context: Context, name: string, key: string, item: Item): Promise<LockRecord | undefined> {
+/** @param courtesy whether freeing goes well: where it does not, each one that is tried in vain would hold up the rest */
+async function recordIn(
+  context: Context,
+  name: string,
+  key: string,
+  item: Item,
+  courtesy: { works: boolean },
+): Promise<LockRecord | undefined> {
   const { table, sightings } = context;
   const seen = readable(key, item);
   if (seen === undefined) return damaged(name, key);
   if (seen.hold === undefined) return undefined;
-  const entry = sightings.look(seen, seen.hold) > 0 ? seen : await freed(context, seen);
+  const isOver = sightings.look(seen, seen.hold) <= 0;
+  const entry = isOver && courtesy.works ? await freed(context, seen, courtesy) : seen;
   if (entry.hold === undefined) return undefined;
   return recordOf(name, entry, entry.hold, sightings.look(entry, entry.hold), table.wallMs());
 }
@@ -79,7 +89,7 @@ function damaged(name: string, key: string): LockRecord {
 }
 
 /** Frees a hold whose time is over, in the version that was seen. Answers what stands there then. */
-async function freed({ table, sightings, settings }: Context, entry: Entry): Promise<Entry> {
+async function freed({ table, sightings, settings }: Context, entry: Entry, courtesy: { works: boolean }): Promise<Entry> {
   const change = {
     update: setAndRemove([free.set], [free.remove]),
     when: `${isSeen} AND #version = :seenVersion`,
@@ -90,8 +100,9 @@ async function freed({ table, sightings, settings }: Context, entry: Entry): Pro
     sightings.forget(entry.key);
     return answer.done ? { ...entry, hold: undefined } : entryOf(entry.key, answer.item);
   } catch (error) {
-    // Whoever lists may have the right to read only. The next one who wants the name takes it over.
-    if (error instanceof HoldfastError && error.permanent) return entry;
-    throw error;
+    if (error instanceof ClosedError) throw error;
+    // Throttled, unanswered, or without the right to write. The next one who wants the name takes it over.
+    courtesy.works = false;
+    return entry;
   }
 }

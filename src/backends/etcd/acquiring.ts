@@ -141,9 +141,7 @@ export class Acquiring {
         lease.decided(header, sentAt);
         placeLease?.decided(header, sentAt);
         if (store.epoch.wentBack(header, highest)) {
-          const { mode } = this.#ask;
-          this.#mayHold = true;
-          await startOver(store, this.#seat, [this.#keys.hold(mode, this.#id), this.#keys.place(mode, this.#id)], epoch, leftMs);
+          await this.#startOver(epoch, leftMs);
           continue;
         }
         if (succeeded) return await this.#granted(epoch, header?.revision ?? 0, lease);
@@ -258,15 +256,27 @@ export class Acquiring {
     await this.#store.rpc.call(txn, { compare, success: [{ delete: { key } }], failure: [] }, this.#leftMs());
   }
 
-  async #read(): Promise<View> {
+  /** Undefined if the store went back: what stands there as ours may be older than what others were granted since. */
+  async #read(): Promise<View | undefined> {
     const { rpc, epoch, keys } = this.#store;
     const { placeLease } = this.#seat;
     if (placeLease !== undefined) this.#refresh(placeLease);
+    const known = await epoch.current(this.#leftMs());
+    const { highest } = epoch;
     const sentAt = rpc.ports.now();
     const request = { compare: [], success: viewOps(epoch, this.#keys, this.#id), failure: [] };
     const { responses, header } = await rpc.call(txn, request, this.#leftMs());
     placeLease?.decided(header, sentAt);
-    return viewOf(responses, header, keys);
+    if (!epoch.wentBack(header, highest)) return viewOf(responses, header, keys);
+    await this.#startOver(known, this.#leftMs());
+    return undefined;
+  }
+
+  async #startOver(epoch: EpochKey, timeoutMs: number): Promise<void> {
+    const { mode } = this.#ask;
+    this.#mayHold = true;
+    const written = [this.#keys.hold(mode, this.#id), this.#keys.place(mode, this.#id)];
+    await startOver(this.#store, this.#seat, written, epoch, timeoutMs);
   }
 
   /** Sent along, and not waited for: what comes of it counts when something else was answered after it. */

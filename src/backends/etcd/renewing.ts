@@ -12,8 +12,8 @@ import type { KeyValue, Op, OpResponse } from './wire/messages.js';
 /** What one transaction may do, by etcd's default. */
 export const opsMax = 128;
 
-/** Share of the time that the first stream gets: it may be dead without saying so. */
-const firstTryRatio = 0.5;
+/** Shares of what is left of the time that the first stream gets, which may be dead without saying so, and the second one. The rest is for the look. */
+const streamRatios = [0.5, 0.6];
 
 interface Attached {
   readonly key: string;
@@ -42,7 +42,7 @@ async function look(store: Store, attached: readonly Attached[], timeoutMs: numb
   const dueMs = beganAt.monotonicMs + timeoutMs;
   const leases = new Map(attached.map(({ lease }) => [lease.id, lease]));
   const missing = new Set(leases.keys());
-  for (const ratio of [firstTryRatio, 1]) {
+  for (const ratio of streamRatios) {
     if (missing.size === 0) break;
     const sentAt = ports.now();
     const kept = await store.keepAlives.renew(missing, (dueMs - sentAt.monotonicMs) * ratio);

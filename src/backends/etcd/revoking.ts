@@ -4,6 +4,7 @@ import { OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { isAbsent, isOlder } from './compares.js';
+import type { EpochKey } from './epoch.js';
 import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
 import { txn } from './methods.js';
@@ -68,8 +69,9 @@ export class Revoking {
   }
 
   /** Undefined if it must be looked again. */
-  async #try(view: View): Promise<Revocation | undefined> {
+  async #try(view: View | undefined): Promise<Revocation | undefined> {
     const { heir } = this.#by;
+    if (view === undefined) return undefined;
     this.#settle(view.holders);
     if (heir !== undefined && view.isEnded) return { ended: [] };
     const own = heir === undefined ? undefined : this.#keys.hold(heir.mode, this.#heirId);
@@ -103,8 +105,7 @@ export class Revoking {
         return undefined;
       }
       if (inherit !== undefined && this.#seat !== undefined && this.#store.epoch.wentBack(header, highest)) {
-        this.#noted.uncertain = true;
-        await startOver(this.#store, this.#seat, [own ?? ''], inherit.epoch, this.#leftMs());
+        await this.#startOver(this.#seat, own ?? '', inherit.epoch);
         return undefined;
       }
       const ended = responses.flatMap((answer) => answer.delete?.previous ?? []);
@@ -178,11 +179,23 @@ export class Revoking {
     }
   }
 
-  async #read(): Promise<View> {
+  /** Undefined if the store went back: what stands there as the heir's may be older than what others were granted since. */
+  async #read(): Promise<View | undefined> {
     const { rpc, epoch, keys } = this.#store;
+    const { heir } = this.#by;
+    const known = heir === undefined ? undefined : await epoch.current(this.#leftMs());
+    const { highest } = epoch;
     const request = { compare: [], success: viewOps(epoch, this.#keys, this.#heirId), failure: [] };
     const { responses, header } = await rpc.call(txn, request, this.#leftMs());
-    return viewOf(responses, header, keys);
+    const wentBack = heir !== undefined && epoch.wentBack(header, highest);
+    if (!wentBack || this.#seat === undefined || known === undefined) return viewOf(responses, header, keys);
+    await this.#startOver(this.#seat, this.#keys.hold(heir.mode, this.#heirId), known);
+    return undefined;
+  }
+
+  async #startOver(seat: Seat, own: string, epoch: EpochKey): Promise<void> {
+    this.#noted.uncertain = true;
+    await startOver(this.#store, seat, [own], epoch, this.#leftMs());
   }
 
   #leftMs(): number {

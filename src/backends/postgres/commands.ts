@@ -43,30 +43,25 @@ export class Commands {
   }
 
   /**
-   * Calls one of our functions; `waitMs` stands for the milliseconds that it may wait for a lock.
+   * Calls one of our functions.
    *
    * @throws ClosedError, BackendUnavailableError, OutcomeUnknownError, BackendCorruptError, NotSupportedError
    */
-  call(name: string, args: readonly (Value | Sql | typeof waitMs)[], doing: string, timeoutMs: number): Promise<string | null> {
-    const head = `SELECT ${this.#schema}.v1_${name}(`;
-    const words = args.map((arg) => (arg === waitMs ? waitMs : typeof arg === 'object' && arg !== null ? arg.sql : literal(arg)));
-    const text = (leftMs: number) => {
-      const wait = String(Math.max(lockWaitMsMin, Math.floor(leftMs * lockWaitRatio)));
-      return `${head}${words.map((word) => (word === waitMs ? wait : word)).join(',')}) AS r`;
-    };
-    return this.#call(text, doing, timeoutMs);
+  call(name: string, args: readonly (Value | Sql)[], doing: string, timeoutMs: number): Promise<string | null> {
+    const words = args.map((arg) => (typeof arg === 'object' && arg !== null ? arg.sql : literal(arg)));
+    return this.#call(`SELECT ${this.#schema}.v1_${name}(${words.join(',')}) AS r`, doing, timeoutMs);
   }
 
   /** A statement of another kind, which may read only. */
   query(text: string, doing: string, timeoutMs: number): Promise<string | null> {
-    return this.#call(() => text, doing, timeoutMs);
+    return this.#call(text, doing, timeoutMs);
   }
 
   close(): void {
     this.#closed = true;
   }
 
-  #call(textFor: (leftMs: number) => string, doing: string, timeoutMs: number): Promise<string | null> {
+  #call(text: string, doing: string, timeoutMs: number): Promise<string | null> {
     if (this.#closed) return Promise.reject(new ClosedError('this PostgreSQL backend is closed: make a new one'));
     // Of the first try: the deadline is that of all of them.
     const sentAt = this.#ports.now();
@@ -85,7 +80,7 @@ export class Commands {
           const go = () => {
             // Its caller was told that it was not sent.
             if (ended) throw new NotSentError('its time was over');
-            running = this.#driver.run(kind + textFor(dueMs - this.#ports.now().monotonicMs));
+            running = this.#driver.run(kind + lockTimeout(dueMs - this.#ports.now().monotonicMs) + text);
             return running.answer;
           };
           return pending === undefined ? go() : pending.then(go);
@@ -120,8 +115,13 @@ export class Commands {
   }
 }
 
-/** In a list of arguments: how long the function may wait for a lock. */
-export const waitMs = Symbol('waitMs');
+/**
+ * In front of every statement, in the same message and the same transaction: also what waits for a lock on a table, which may be before
+ * a function of ours has begun, ends in time.
+ */
+function lockTimeout(leftMs: number): string {
+  return `SET LOCAL lock_timeout = ${Math.max(lockWaitMsMin, Math.floor(leftMs * lockWaitRatio))}; `;
+}
 
 function notSent(doing: string, timeoutMs: number, cause: unknown): BackendUnavailableError {
   return new BackendUnavailableError(

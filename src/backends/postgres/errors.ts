@@ -38,7 +38,10 @@ const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
 
 /** What to do about errors that mostly pass by themselves, where one did not. */
 const advice: readonly (readonly [code: string, fix: string])[] = [
-  ['55P03', 'another session has the row of this name locked: look for one that is "idle in transaction" in pg_stat_activity'],
+  [
+    '55P03',
+    'another session has the row of this name locked, or its table: look in pg_stat_activity for one that is "idle in transaction", or that changes tables',
+  ],
   ['57014', 'statement_timeout of this role is too short, or somebody cancelled it'],
   ['53300', 'the server has no connection left: raise max_connections, or put a pooler in front'],
   ['53100', 'the disk of the server is full'],

@@ -20,7 +20,7 @@ import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import type { NodeIdentity } from '../../core/node.js';
 import { answerOf, releaseOf, revocationOf } from './answers.js';
-import { Commands, waitMs } from './commands.js';
+import { Commands } from './commands.js';
 import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type PostgresClient } from './drivers/shape.js';
@@ -111,7 +111,7 @@ class PostgresBackend implements Backend {
     ];
     const reply = await this.#commands.call(
       'acquire',
-      [...args, nodeText(ask.node), asciiJson(ask.metadata), waitMs],
+      [...args, nodeText(ask.node), asciiJson(ask.metadata)],
       'asking for a lock',
       this.#timeoutMs(ask.ttlMs),
     );
@@ -125,12 +125,12 @@ class PostgresBackend implements Backend {
   }
 
   async release(held: Held): Promise<Release> {
-    const args = [storedName(held.name), held.owner, held.mode === 'shared', waitMs] as const;
+    const args = [storedName(held.name), held.owner, held.mode === 'shared'] as const;
     return releaseOf(await this.#commands.call('release', args, 'releasing a lock', this.#timeoutMs(held.ttlMs)));
   }
 
   async abandon(ask: Ask): Promise<void> {
-    const args = [storedName(ask.name), ask.owner, waitMs] as const;
+    const args = [storedName(ask.name), ask.owner] as const;
     await this.#commands.call('abandon', args, 'withdrawing an ask', this.#timeoutMs(ask.ttlMs));
   }
 
@@ -150,7 +150,7 @@ class PostgresBackend implements Backend {
         ? [false, false, 0, 0, '', '']
         : [true, heir.mode === 'shared', ttlOf(heir), heir.fences, nodeText(heir.node), asciiJson(heir.metadata)];
     const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
-    const args = [storedName(name), id, asciiJson({ kind, reason }), ...grant, waitMs] as const;
+    const args = [storedName(name), id, asciiJson({ kind, reason }), ...grant] as const;
     return revocationOf(await this.#commands.call('revoke', args, 'revoking a lock', timeoutMs), id, name, schema, heir);
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from '../../core/errors.js';
 import { decodeName, encodeName, parseName } from '../../core/name.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
-import { Commands, waitMs } from './commands.js';
+import { Commands } from './commands.js';
 import { driverOf, type PostgresClient } from './drivers/shape.js';
 import { type PostgresOptions, parseOptions } from './options.js';
 import { asciiName } from './sql/text.js';
@@ -32,7 +32,7 @@ export function postgresRecords(client: PostgresClient, options?: PostgresRecord
   const write = async (key: string, value: string, ttlMs: number | undefined, version: string | null): Promise<RecordWrite> => {
     // In hexadecimal: the functions part it from the rest of a version at the dash.
     const id = randomBytes(12).toString('hex');
-    const args = [stored(key), id, asciiName(encodeName(value)), wholeMs(ttlMs), version, waitMs] as const;
+    const args = [stored(key), id, asciiName(encodeName(value)), wholeMs(ttlMs), version] as const;
     return writeOf(await commands.call('record_write', args, 'writing a record', commandTimeoutMs), key);
   };
   return {

@@ -2,7 +2,7 @@ import type { Held, Renewal, RevokedBy } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
 import { limits } from '../../core/limits.js';
 import { misdelivered } from './answers.js';
-import { type Commands, waitMs } from './commands.js';
+import type { Commands } from './commands.js';
 import { asciiName, textArray } from './sql/text.js';
 
 /** A hold of the batch, and where its answer goes. */
@@ -66,7 +66,7 @@ async function renewOnce(
   const timeoutMs = callTimeoutMs(commandTimeoutMs, ttlMs, limits.renewTimeoutTtlRatioMax) * (wait ? 0.7 : 1);
   const name = mode === 'shared' ? 'renew_shared' : 'renew';
   try {
-    const args = [{ sql: names }, { sql: owners }, Math.ceil(ttlMs), wait, waitMs] as const;
+    const args = [{ sql: names }, { sql: owners }, Math.ceil(ttlMs), wait] as const;
     return readAnswers(await commands.call(name, args, 'renewing', timeoutMs), entries, answers);
   } catch (cause) {
     for (const { index } of entries) answers[index] = { outcome: 'unknown', cause };

@@ -218,7 +218,9 @@ export class Operation {
       const certain = error instanceof BackendUnavailableError && !isPermanent(error);
       if (certain && this.hasWritten) throw new OutcomeUnknownError(error.message, { cause: error });
       if (!uncertain && error instanceof OutcomeUnknownError) throw new BackendUnavailableError(error.message, { cause: error });
-      throw fault(error, this.#doing, uncertain);
+      const told = fault(error, this.#doing, uncertain);
+      if (writes && told instanceof OutcomeUnknownError) this.hasWritten = true;
+      throw told;
     }
   }
 

@@ -4,23 +4,29 @@ import { limits } from '../../core/limits.js';
 import { granted, heldOf, needing, refused, sleep, topic } from './helpers.js';
 import type { Scene } from './scene.js';
 
-/** Unknown is neither yes nor no: a store may give it after a pause of the machine, and is asked again, as core does. */
-async function renewOne(store: Backend, ask: Ask): Promise<Renewal> {
-  for (let tries = 1; ; tries++) {
-    const answer = await renewOnce(store, ask);
-    if (answer.outcome !== 'unknown' || tries === 5) return answer;
+const triesMax = 5;
+
+/** In one batch. Unknown is neither yes nor no: a store may give it after a pause of the machine, and is asked again, as core does. */
+async function renewAll(store: Backend, asks: readonly Ask[]): Promise<readonly Renewal['outcome'][]> {
+  const outcomes: Renewal['outcome'][] = asks.map(() => 'unknown');
+  for (let tries = 1; tries <= triesMax; tries++) {
+    const open = [...outcomes.keys()].filter((i) => outcomes[i] === 'unknown');
+    if (open.length === 0) break;
+    const answers = await store.renew(open.map((i) => heldOf(asks[i] as Ask)));
+    assert.equal(answers.length, open.length, 'one answer for each hold');
+    for (const [n, i] of open.entries()) outcomes[i] = (answers[n] as Renewal).outcome;
   }
+  return outcomes;
 }
 
-async function renewOnce(store: Backend, ask: Ask): Promise<Renewal> {
-  const answers = await store.renew([heldOf(ask)]);
-  assert.equal(answers.length, 1, 'one answer for each hold');
-  return answers[0] as Renewal;
+async function renewOne(store: Backend, ask: Ask): Promise<Renewal['outcome']> {
+  const [outcome] = await renewAll(store, [ask]);
+  return outcome as Renewal['outcome'];
 }
 
 /** A renewal of something that is not held: it is told so, and the name is as free as before. */
 async function renewsNothing(scene: Scene, ask: Ask): Promise<void> {
-  assert.equal((await renewOne(scene.store, ask)).outcome, 'gone');
+  assert.equal(await renewOne(scene.store, ask), 'gone');
   assert.deepEqual(await scene.records(ask.name), [], 'a renewal must not create a hold');
   const next = await scene.hold(ask.name);
   await scene.store.release(heldOf(next));
@@ -44,7 +50,7 @@ export const renew = topic('renew', {
     const endMs = performance.now() + scene.steadyMs * 2;
     while (performance.now() < endMs) {
       await sleep(scene.steadyMs / 6);
-      assert.equal((await renewOne(scene.store, ask)).outcome, 'renewed');
+      assert.equal(await renewOne(scene.store, ask), 'renewed');
     }
     refused(await other.acquire(scene.ask(name)), 'a renewed hold must still exclude others');
     await scene.store.release(heldOf(ask));
@@ -98,15 +104,29 @@ export const renew = topic('renew', {
     const stale = await scene.hold(name, { ttlMs: scene.shortMs });
     await scene.expiry(stale);
     const current = await scene.hold(name, {}, other);
-    assert.equal((await renewOne(scene.store, stale)).outcome, 'not-yours');
-    assert.equal((await renewOne(other, current)).outcome, 'renewed', 'the successor keeps its hold');
+    assert.equal(await renewOne(scene.store, stale), 'not-yours');
+    assert.equal(await renewOne(other, current), 'renewed', 'the successor keeps its hold');
     await other.release(heldOf(current));
+  },
+
+  'one-batch-with-a-name-twice': async (scene) => {
+    const name = scene.name();
+    const expired = await scene.hold(name, { ttlMs: scene.shortMs });
+    await scene.expiry(expired);
+    const released = await scene.hold(name);
+    await scene.store.release(heldOf(released));
+    const current = await scene.hold(name);
+    const stale = 'not-yours';
+    assert.deepEqual(await renewAll(scene.store, [expired, released, current]), [stale, stale, 'renewed']);
+    assert.deepEqual(await renewAll(scene.store, [current, released]), ['renewed', stale], 'whichever comes first');
+    assert.equal((await scene.holders(name)).length, 1, 'the current hold stays, and no other comes back');
+    assert.equal(await scene.store.release(heldOf(current)), 'released');
   },
 
   'waiting-is-not-holding': needing('queue').run(async (scene) => {
     const holder = await scene.hold(scene.name());
     const waiter = await scene.wait(holder.name);
-    assert.equal((await renewOne(scene.store, waiter)).outcome, 'not-yours');
+    assert.equal(await renewOne(scene.store, waiter), 'not-yours');
     assert.equal((await scene.holders(holder.name)).length, 1);
     await scene.store.abandon(waiter);
     await scene.store.release(heldOf(holder));
@@ -122,13 +142,8 @@ export const renew = topic('renew', {
     for (let i = 0; i < dropped.length; i += 50) {
       await Promise.all(dropped.slice(i, i + 50).map((ask) => scene.store.release(heldOf(ask))));
     }
-    const answers = await scene.store.renew(asks.map(heldOf));
     const expected = asks.map((_, i) => (i % 7 === 3 ? 'gone' : 'renewed'));
-    assert.deepEqual(
-      answers.map((answer) => answer.outcome),
-      expected,
-      'one answer for each hold, in the order of the holds',
-    );
+    assert.deepEqual(await renewAll(scene.store, asks), expected, 'one answer for each hold, in the order of the holds');
     for (let i = 0; i < asks.length; i += 50) {
       await Promise.all(asks.slice(i, i + 50).map((ask) => scene.store.release(heldOf(ask))));
     }

@@ -4,7 +4,8 @@ import { etcd } from '../../../src/backends/etcd/index.js';
 import { systemPorts } from '../../../src/core/clock.js';
 import { parseName } from '../../../src/core/name.js';
 import { etcdIsMissing } from '../../support/etcd-server.js';
-import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { graceMs, renewalsOf, Scene } from '../scene.js';
 
 const ttlMs = 1_500;
 const unavailableMs = 600;

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../../support/etcd-server.js';
-import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { graceMs, renewalsOf, Scene } from '../scene.js';
 
 const ttlMs = 3_000;
 

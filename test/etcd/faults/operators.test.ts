@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../../support/etcd-server.js';
-import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { graceMs, renewalsOf, Scene } from '../scene.js';
 
 describe.skipIf(etcdIsMissing)('what an operator does', () => {
   const scene = new Scene();

@@ -1,7 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import * as grpc from '@grpc/grpc-js';
 import { afterAll, describe, expect, it } from 'vitest';
+import { etcd } from '../../../src/backends/etcd/index.js';
+import { ask, heldOf } from '../../support/asks.js';
 import { etcdIsMissing } from '../../support/etcd-server.js';
 import { Relay } from '../relay.js';
 import { Scene } from '../scene.js';
@@ -102,4 +105,42 @@ describe.skipIf(etcdIsMissing)('a cluster that is restored from a snapshot', () 
       relay.stop();
     }
   });
+
+  it.each(['asks', 'steals'])(
+    'an owner that %s again and finds its own hold, of before what others were granted, is granted anew',
+    async (how) => {
+      const relay = await Relay.start(scene.server.address);
+      const [store, copy] = [relay.address, scene.server.address].map((endpoint) => etcd({ grpc, endpoints: [endpoint] }));
+      if (store === undefined || copy === undefined) return expect.unreachable();
+      try {
+        const snapshot = path.join(folder, `${how}.db`);
+        const locks = scene.holder();
+        const first = await locks.acquire('job');
+        const one = ask('job', { ttlMs: 60_000, enqueue: true });
+        expect(await store.acquire(one)).toMatchObject({ outcome: 'refused', because: 'held' });
+        // It does not hear of its turn, nor of what became of a copy of its ask.
+        relay.deaf = true;
+        await first.release();
+        expect(await copy.acquire(one)).toMatchObject({ outcome: 'granted' });
+        await scene.server.ctl('snapshot', 'save', snapshot);
+        expect(await copy.release(heldOf(one))).toBe('released');
+        let last = 0n;
+        for (let i = 0; i < 20; i++) last = await taken(locks);
+        const other = ask('other');
+        await store.acquire(other);
+        await store.release(heldOf(other));
+        await scene.server.restore(snapshot);
+        await scene.cluster.ready();
+        const by = { kind: 'stolen', reason: 'a test', node: one.node, heir: one } as const;
+        const again = how === 'asks' ? await store.acquire(one) : (await store.revoke(one.name, by)).grant;
+        if (again?.outcome !== 'granted') return expect.unreachable('nobody else has it');
+        expect(again.fences.first).toBeGreaterThan(last);
+        expect(await store.release(heldOf(one))).toBe('released');
+      } finally {
+        await store.close();
+        await copy.close();
+        relay.stop();
+      }
+    },
+  );
 });

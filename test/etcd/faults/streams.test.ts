@@ -1,7 +1,11 @@
+import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { etcd } from '../../../src/backends/etcd/index.js';
+import { ask, heldOf } from '../../support/asks.js';
 import { etcdIsMissing } from '../../support/etcd-server.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
 import { Relay } from '../relay.js';
-import { graceMs, lossOf, renewalsOf, Scene, thrownBy, until } from '../scene.js';
+import { graceMs, renewalsOf, Scene } from '../scene.js';
 
 describe.skipIf(etcdIsMissing)('streams', () => {
   const scene = new Scene();
@@ -28,6 +32,22 @@ describe.skipIf(etcdIsMissing)('streams', () => {
     await until(() => renewals() >= before + 3, 'renewals through the other one');
     expect(await scene.work(lease)).toBe(true);
     expect(await lease.release()).toBe('released');
+  });
+
+  it('the renewal of one lease that is swallowed: the others of its batch are renewed', async () => {
+    const relay = await relayed();
+    const store = etcd({ grpc, endpoints: [relay.address] });
+    const asks = ['a', 'b', 'c'].map((name) => ask(name, { ttlMs: 6_000 }));
+    for (const each of asks) await store.acquire(each);
+    const [key = ''] = (await scene.cluster.keys()).filter((one) => one.includes('/b/'));
+    const { kvs } = JSON.parse(await scene.server.ctl('get', key, '-w', 'json')) as { kvs: { lease: number }[] };
+    relay.mute = kvs[0]?.lease;
+    const answers = await store.renew(asks.map(heldOf));
+    expect(answers.map(({ outcome }) => outcome)).toEqual(['renewed', 'unknown', 'renewed']);
+    relay.mute = undefined;
+    expect((await store.renew(asks.map(heldOf))).map(({ outcome }) => outcome)).toEqual(['renewed', 'renewed', 'renewed']);
+    for (const each of asks) expect(await store.release(heldOf(each))).toBe('released');
+    await store.close();
   });
 
   it('renewals that are swallowed everywhere: the loss is told by the deadline', async () => {

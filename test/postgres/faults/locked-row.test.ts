@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ask, heldOf } from '../../support/asks.js';
 import { postgresIsMissing } from '../../support/postgres-server.js';
-import { lossOf, Scene } from '../scene.js';
-import { ask, heldOf, thrownBy, until } from '../support.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { Scene } from '../scene.js';
 
 describe.skipIf(postgresIsMissing)(
   'a session of somebody else that is idle in a transaction, and has a row of ours locked',

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { postgresFromUrl } from '../../../src/backends/postgres/index.js';
 import type { Holdfast } from '../../../src/core/holdfast.js';
+import { limits } from '../../../src/core/limits.js';
 import type { FaultProxy } from '../../../src/testkit/index.js';
 import { postgresIsMissing } from '../../support/postgres-server.js';
-import { lossOf, Scene } from '../scene.js';
-import { thrownBy, until } from '../support.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { Scene } from '../scene.js';
 
 const ttlMs = 800;
 const unavailableMs = 500;
@@ -14,6 +15,9 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
   const scene = new Scene();
   const live = () =>
     scene.server.value("SELECT count(*)::int FROM holdfast.leases WHERE name = 'job' AND expires > clock_timestamp()");
+
+  const listening = async () =>
+    Number(await scene.server.value("SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'listen %'"));
 
   const setUp = async (options: { ttlMs: number; unavailableMs?: number }): Promise<readonly [Holdfast, FaultProxy]> => {
     const proxy = await scene.proxy();
@@ -133,13 +137,38 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
     expect(await other.release()).toBe('released');
   });
 
+  it('keeps the connection that listens silent before it listens: a wake-up that is missed costs a poll, and another one is made', async () => {
+    const [locks, proxy] = await setUp({ ttlMs: 10_000 });
+    const held = await scene.holder().acquire('job');
+    const hung = proxy.once('pg_backend_pid', 'swallow-replies');
+    const waiting = locks.acquire('job');
+    await hung;
+    expect(await held.release()).toBe('released');
+    const sinceMs = performance.now();
+    const next = await waiting;
+    expect(performance.now() - sinceMs).toBeLessThan(limits.pollMsMax + 1_500);
+    expect(await next.release()).toBe('released');
+    await until(async () => (await listening()) === 1, 'it listens', 15_000);
+  });
+
+  it('keeps LISTEN without an answer: a wake-up that is missed costs a poll', async () => {
+    const [locks, proxy] = await setUp({ ttlMs: 10_000 });
+    const held = await scene.holder().acquire('job');
+    const hung = proxy.once(library === 'pg' ? 'LISTEN "' : 'listen "', 'swallow-replies');
+    const waiting = locks.acquire('job');
+    await hung;
+    expect(await held.release()).toBe('released');
+    const sinceMs = performance.now();
+    const next = await waiting;
+    expect(performance.now() - sinceMs).toBeLessThan(limits.pollMsMax + 1_500);
+    expect(await next.release()).toBe('released');
+  });
+
   it('cuts the connection that listens: whoever waits is woken again', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 10_000 });
     const first = scene.holder();
     const held = await first.acquire('job');
     const waiting = locks.acquire('job');
-    const listening = async () =>
-      Number(await scene.server.value("SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'listen %'"));
     await until(async () => (await listening()) === 1, 'it listens');
     proxy.reset();
     await until(async () => (await listening()) === 1, 'it listens again');

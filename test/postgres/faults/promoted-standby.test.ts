@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PostgresServer, postgresIsMissing } from '../../support/postgres-server.js';
-import { lossOf, Scene } from '../scene.js';
-import { thrownBy, until } from '../support.js';
+import { lossOf, thrownBy, until } from '../../support/waits.js';
+import { Scene } from '../scene.js';
 
 /** Leads to another server from one moment to the next, as a name in the DNS, or a proxy in front of a pair, does. */
 class Switch {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { postgresIsMissing } from '../../support/postgres-server.js';
-import { lossOf, Scene } from '../scene.js';
-import { until } from '../support.js';
+import { lossOf, until } from '../../support/waits.js';
+import { Scene } from '../scene.js';
 
 const libraries = ['pg', 'postgres'];
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { redisFromUrl } from '../../../src/backends/redis/index.js';
 import { limits } from '../../../src/core/limits.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Scene, thrownBy } from './scene.js';
+import { thrownBy } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing)('a user with fewer rights', () => {
   const scene = new Scene();

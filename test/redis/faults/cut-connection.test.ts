@@ -4,7 +4,8 @@ import { releaseScript } from '../../../src/backends/redis/scripts/release.js';
 import { renewScript } from '../../../src/backends/redis/scripts/renew.js';
 import { clients } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Scene, until } from './scene.js';
+import { until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing).each(Object.keys(clients))('a connection that is cut, through %s', (library) => {
   const scene = new Scene();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { lossOf, Scene } from './scene.js';
+import { lossOf } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing)('a server that evicts', () => {
   const scene = new Scene('--maxmemory-policy', 'volatile-lru');

@@ -7,7 +7,8 @@ import type { Holdfast } from '../../../src/core/holdfast.js';
 import type { HeldLease } from '../../../src/core/lease.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { lossOf, Scene, thrownBy } from './scene.js';
+import { lossOf, thrownBy } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 const ttlMs = 800;
 const unavailableMs = 500;

@@ -7,7 +7,8 @@ import type { Holdfast } from '../../../src/core/holdfast.js';
 import type { FaultProxy } from '../../../src/testkit/index.js';
 import { clients } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Scene, until } from './scene.js';
+import { until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing).each(Object.keys(clients))('a reply that is lost on the way, through %s', (library) => {
   const scene = new Scene();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ask, heldOf } from '../../support/asks.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { ask, heldOf } from '../../support/asks.js';
 import { Scene } from './scene.js';
 
 const count = 10_000;

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { Crowd } from '../../support/crowd.js';
 import { clients } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Crowd } from './crowd.js';
-import { Scene, until } from './scene.js';
+import { until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 const names = Array.from({ length: 8 }, (_, i) => `job ${i}`);
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RedisServer, redisIsMissing } from '../../support/redis-server.js';
-import { Scene, thrownBy, until } from './scene.js';
+import { thrownBy, until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing)('a read-only replica, given by mistake', () => {
   const scene = new Scene('--repl-diskless-sync-delay', '0');

@@ -6,12 +6,12 @@ import { Holdfast } from '../../../src/core/holdfast.js';
 import type { Lease } from '../../../src/core/lease.js';
 import type { HoldfastOptions } from '../../../src/core/options.js';
 import { FaultProxy } from '../../../src/testkit/index.js';
-import { Processes, type Worker } from '../../support/processes.js';
+import { Crowd } from '../../support/crowd.js';
+import { type Holder, Holders } from '../../support/holders.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { assertKeyspaceClean } from '../../support/redis-keyspace.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { Crowd } from './crowd.js';
-import { guardedWrite, Sink } from './sink.js';
+import { RedisSink } from '../../support/redis-sink.js';
 
 export interface HolderOptions extends HoldfastOptions {
   readonly library?: string;
@@ -26,8 +26,8 @@ export interface HolderOptions extends HoldfastOptions {
  */
 export class Scene {
   server!: RedisServer;
-  sink!: Sink;
-  readonly #processes = new Processes(['core', 'backends/redis'], new URL('worker.mjs', import.meta.url));
+  sink!: RedisSink;
+  readonly #processes = new Holders('redis');
   readonly #holders: Holdfast[] = [];
   readonly #proxies: FaultProxy[] = [];
   #turns = 0;
@@ -36,7 +36,7 @@ export class Scene {
   /** @param args of the server */
   constructor(...args: readonly string[]) {
     beforeAll(async () => {
-      [this.server, this.sink] = await Promise.all([RedisServer.start(...args), Sink.start()]);
+      [this.server, this.sink] = await Promise.all([RedisServer.start(...args), RedisSink.start()]);
     });
     beforeEach(async () => {
       await this.server.command('FLUSHALL');
@@ -70,13 +70,10 @@ export class Scene {
     return proxy;
   }
 
-  /** A holder in a process of its own, which can be killed and stopped. See `worker.mjs` for what it obeys. */
-  async holderProcess(name: string, ttlMs: number): Promise<Worker> {
-    const words = [this.server.url, this.sink.url, guardedWrite, name, String(ttlMs), this.#nextTurn()];
-    const worker = this.#processes.start(words);
-    const said = await worker.next();
-    if (said['granted'] !== true) throw new Error(`the process was not granted "${name}": ${JSON.stringify(said)}`);
-    return worker;
+  /** A holder in a process of its own, which can be killed and stopped. */
+  holderProcess(name: string, ttlMs: number): Promise<Holder> {
+    const turn = this.#nextTurn();
+    return this.#processes.start({ url: this.server.url, name, ttlMs, sink: (fence) => this.sink.write(fence, turn) });
   }
 
   /** A part of a turn's work: two guarded writes with a pause between them. True if both were accepted. */
@@ -103,35 +100,4 @@ export class Scene {
     this.#turns += 1;
     return `turn ${this.#turns}`;
   }
-}
-
-/** What was thrown; fails if nothing was. */
-export async function thrownBy(work: Promise<unknown> | (() => unknown)): Promise<unknown> {
-  try {
-    await (typeof work === 'function' ? work() : work);
-  } catch (error) {
-    return error;
-  }
-  throw new Error('nothing was thrown');
-}
-
-/** Waits until something is so. */
-export async function until(isSo: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
-  for (const endMs = performance.now() + withinMs; !(await isSo()); await sleep(5)) {
-    if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
-  }
-}
-
-/** Resolves when the lease's loss is signalled; what it was, and how long after the call. */
-export async function lossOf(locks: Holdfast, withinMs = 20_000): Promise<{ readonly loss: string; readonly afterMs: number }> {
-  const sinceMs = performance.now();
-  let loss = '';
-  let afterMs = 0;
-  const stop = locks.on('lost', (event) => {
-    loss = event.loss;
-    afterMs = performance.now() - sinceMs;
-  });
-  await until(() => loss !== '', 'the loss is signalled', withinMs);
-  stop();
-  return { loss, afterMs };
 }

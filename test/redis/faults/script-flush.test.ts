@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Scene, until } from './scene.js';
+import { until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing)('SCRIPT FLUSH', () => {
   const scene = new Scene();

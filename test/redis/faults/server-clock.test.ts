@@ -3,12 +3,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Backend } from '../../../src/core/backend.js';
 import { Holdfast } from '../../../src/core/holdfast.js';
 import { limits } from '../../../src/core/limits.js';
+import { ask, heldOf } from '../../support/asks.js';
 import { openRedis } from '../../support/redis-clients.js';
 import { assertKeyspaceClean } from '../../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../../support/redis-server.js';
-import { ask, heldOf } from '../../support/asks.js';
-import { lossOf, until } from './scene.js';
-import { gccIsMissing, SteppedClock } from './stepped-clock.js';
+import { gccIsMissing, SteppedClock } from '../../support/stepped-clock.js';
+import { lossOf, until } from '../../support/waits.js';
 
 const hourSeconds = 3_600;
 

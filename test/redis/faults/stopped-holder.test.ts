@@ -17,7 +17,8 @@ describe.skipIf(redisIsMissing)('a holder that stood still past its TTL', () => 
     stopped.say('write');
     expect(await stopped.next()).toEqual({ accepted: false });
     stopped.say('release');
-    expect(await stopped.next()).toEqual({ released: 'not-owner' });
+    // A call may take no longer than half of the TTL: on a busy machine that is not long enough for an answer.
+    expect(await stopped.next()).toEqual({ released: expect.stringMatching(/^(?:not-owner|unknown)$/) });
     lease.assertHeld();
     expect(await scene.work(lease)).toBe(true);
     expect(await lease.release()).toBe('released');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../../../src/core/limits.js';
 import { redisIsMissing } from '../../support/redis-server.js';
-import { Scene, until } from './scene.js';
+import { until } from '../../support/waits.js';
+import { Scene } from './scene.js';
 
 describe.skipIf(redisIsMissing).each(['ioredis 5', 'node-redis 5'])(
   'the connection for wake-ups alone is cut (%s)',

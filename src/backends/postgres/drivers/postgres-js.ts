@@ -77,12 +77,19 @@ async function backends(sql: PostgresJsClient): Promise<{ told: number | undefin
   return { told: stateOf(query)?.pid ?? undefined, answering };
 }
 
-/** The library listens on a connection of its own, and does so again when it breaks. */
+/** Pauses between the tries, and how long the question may take that comes before LISTEN: its connection may be dead without saying so. */
+const retryMs = 1_000;
+const askTimeoutMs = 3_000;
+
+/**
+ * The library listens on a connection of its own, and does so again when it breaks. One that hangs is the library's as well: it
+ * asks for keep-alives of TCP, and until they fail nobody is woken, and waiters poll.
+ */
 function listen(sql: PostgresJsClient, channel: string, listener: Listener): Stop {
   let stopped = false;
   let stop = () => {};
   const start = async () => {
-    const { told, answering } = await backends(sql);
+    const { told, answering } = await within(askTimeoutMs, backends(sql));
     if (stopped) return;
     if (told !== undefined && told !== answering) return listener.impossible();
     const { unlisten } = await sql.listen(
@@ -100,8 +107,7 @@ function listen(sql: PostgresJsClient, channel: string, listener: Listener): Sto
   const tryAgain = () => {
     if (stopped) return;
     start().catch(() => {
-      const timer = setTimeout(tryAgain, 1_000);
-      timer.unref();
+      setTimeout(tryAgain, retryMs).unref();
     });
   };
   tryAgain();
@@ -109,4 +115,17 @@ function listen(sql: PostgresJsClient, channel: string, listener: Listener): Sto
     stopped = true;
     stop();
   };
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new NotSentError('the connection does not answer')), ms);
+    timer.unref();
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -38,7 +38,7 @@ export function sessions({ settings, connections, idle, oldestMs, notifyUsage }:
     found.push({
       severity: 'warning',
       what: `the queue of notifications is ${Math.round(notifyUsage * 100)} % full`,
-      why: 'when it is full, whatever notifies fails, and so does a release for which somebody waits. A session that listens, and is in a long transaction, holds it up',
+      why: 'when it is almost full, waiters are not woken any more and poll. A session that listens, and is in a long transaction, holds it up',
       fix: 'end the oldest transaction of a session that listens',
     });
   }

@@ -1,12 +1,11 @@
 /** Forgets whatever this owner has here, and refuses its asks that arrive later. */
 export const abandon = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_abandon(_name text, _owner text, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_abandon(_name text, _owner text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
   _freed boolean;
 BEGIN
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   _r := ${s}.v1_enter(_name);
   _t := clock_timestamp();
   _freed := _r.owner = _owner AND _r.expires > _t;

@@ -18,7 +18,7 @@ const no = (because: string, ahead = '0', retry = 'NULL', holders = "'[]'::json"
  */
 export const acquire = (s: string): string => `
 CREATE OR REPLACE FUNCTION ${s}.v1_acquire(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _enqueue boolean, _channel text,
-  _node text, _metadata text, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+  _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz;
   _us bigint;
@@ -38,8 +38,7 @@ BEGIN
   END IF;
 
   -- The common case in one statement: a name that is free, and has nothing beside its row. The row is locked first, or left alone where somebody else has it
-  -- locked: so nothing waits here, and no lock_timeout is needed, which costs as much as all of this. What is compared and what is set is read from the row
-  -- as it is when it was locked. It is right in every isolation level: what changed since an older snapshot is a serialization failure.
+  -- locked. What is compared and what is set is read from the row as it is when it was locked. It is right in every isolation level: what changed since an older snapshot is a serialization failure.
   IF NOT _shared THEN
     _t := clock_timestamp();
     _us := (extract(epoch FROM _t) * 1000000)::bigint;
@@ -57,7 +56,6 @@ BEGIN
     IF FOUND THEN RETURN _us || ' ' || _us + _fences - 1 || ' ' || _owner; END IF;
   END IF;
 
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   _r := ${s}.v1_enter(_name);
   _t := clock_timestamp();
   _held := _r.expires > _t;

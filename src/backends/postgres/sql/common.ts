@@ -1,6 +1,9 @@
 import { limits } from '../../../core/limits.js';
 import { advisoryKey } from './keys.js';
 
+/** Above it nobody is notified, and waiters poll. The rest of the queue is for others. */
+const notifyUsageMax = 0.9;
+
 const ms = (n: number) => `interval '${n} milliseconds'`;
 
 /** What several functions share. Each statement of a function takes a snapshot of its own, so after the lock of the row it sees all that was done before under it. */
@@ -12,7 +15,7 @@ CREATE OR REPLACE FUNCTION ${s}.v1_ms(_i interval) RETURNS bigint LANGUAGE sql S
 $holdfast$ SELECT ceil(extract(epoch FROM _i) * 1000)::bigint $holdfast$;
 
 -- Wakes whoever may go now: the writer at the head of the queue, or the readers there. NOTIFY takes a lock of the whole
--- database at commit, so nothing is sent where nobody waits.
+-- database at commit, so nothing is sent where nobody waits. Nor where its queue is almost full: then the commit would fail, and with it what frees the name.
 CREATE OR REPLACE FUNCTION ${s}.v1_wake(_name text) RETURNS void LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _reading boolean := EXISTS (SELECT FROM ${s}.readers WHERE name = _name);
@@ -20,7 +23,7 @@ DECLARE
 BEGIN
   FOR _w IN SELECT channel, shared FROM ${s}.waiters WHERE name = _name ORDER BY seq LIMIT 128 LOOP
     EXIT WHEN _reading AND NOT _w.shared;
-    IF _w.channel <> '' THEN PERFORM pg_notify(_w.channel, _name); END IF;
+    IF _w.channel <> '' AND pg_notification_queue_usage() < ${notifyUsageMax} THEN PERFORM pg_notify(_w.channel, _name); END IF;
     EXIT WHEN NOT _w.shared;
     _reading := true;
   END LOOP;

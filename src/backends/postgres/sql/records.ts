@@ -23,7 +23,7 @@ BEGIN
 END $holdfast$;
 
 -- With _version compares and sets; without, creates.
-CREATE OR REPLACE FUNCTION ${s}.v1_record_write(_key text, _id text, _value text, _ttl bigint, _version text, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_record_write(_key text, _id text, _value text, _ttl bigint, _version text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.records;
   _t timestamptz;
@@ -35,7 +35,6 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
   END IF;
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   LOOP
     SELECT * INTO _r FROM ${s}.records WHERE key = _key FOR UPDATE;
     _t := date_trunc('milliseconds', clock_timestamp());

@@ -5,7 +5,7 @@
  * the next grant, which is waited for, takes it along.
  */
 export const release = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_release(_name text, _owner text, _shared boolean, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_release(_name text, _owner text, _shared boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _r ${s}.leases;
@@ -18,7 +18,6 @@ BEGIN
       WHERE name = (SELECT name FROM ${s}.leases WHERE name = _name AND owner = _owner AND expires > _t AND NOT slow FOR NO KEY UPDATE SKIP LOCKED);
     IF FOUND THEN RETURN 'released'; END IF;
   END IF;
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   -- Makes no row where there is none.
   IF NOT EXISTS (SELECT FROM ${s}.leases WHERE name = _name) THEN RETURN 'absent'; END IF;
   _r := ${s}.v1_enter(_name);

@@ -7,7 +7,7 @@
  * Answers JSON: the first owner, then of each that was not extended its number, `g` gone, `n` not yours or `l` locked, and who ended it.
  */
 export const renew = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_renew(_names text[], _owners text[], _ttl integer, _wait boolean, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_renew(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _mine text[];
@@ -17,7 +17,6 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
   END IF;
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   IF _wait THEN
     SELECT array_agg(m.name) INTO _mine FROM (SELECT l.name FROM unnest(_names, _owners) AS u(name, owner) JOIN ${s}.leases l ON l.name = u.name
       WHERE l.owner = u.owner AND l.expires > _t ORDER BY l.name FOR NO KEY UPDATE OF l) m;
@@ -40,7 +39,7 @@ BEGIN
   RETURN json_build_array(_owners[1], _failed)::text;
 END $holdfast$;
 
-CREATE OR REPLACE FUNCTION ${s}.v1_renew_shared(_names text[], _owners text[], _ttl integer, _wait boolean, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_renew_shared(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _mine text[];
@@ -50,7 +49,6 @@ BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
   END IF;
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   IF _wait THEN
     SELECT array_agg(m.owner) INTO _mine FROM (SELECT r.owner FROM unnest(_names, _owners) AS u(name, owner) JOIN ${s}.readers r ON r.name = u.name AND r.owner = u.owner
       WHERE r.expires > _t ORDER BY r.name, r.owner FOR NO KEY UPDATE OF r) m;

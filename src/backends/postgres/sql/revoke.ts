@@ -5,8 +5,7 @@ import { turnKey } from './common.js';
  * Answers JSON: the id, the holders that were ended, and the grant as `acquire` tells it, or null.
  */
 export const revoke = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_revoke(_name text, _id text, _why text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text,
-  _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_revoke(_name text, _id text, _why text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
@@ -17,7 +16,6 @@ DECLARE
   _ended json;
   _grant text;
 BEGIN
-  PERFORM set_config('lock_timeout', _wait_ms::text, true);
   -- A transaction that checked its lease ends first. Before the row: such a transaction may lock that, too, and does so after this.
   IF _heir THEN PERFORM pg_advisory_xact_lock(${turnKey(s)}); END IF;
   _r := ${s}.v1_enter(_name);

@@ -1,7 +1,7 @@
-import { HoldfastError } from '../../../src/core/errors.js';
-import type { Holdfast } from '../../../src/core/holdfast.js';
-import type { Lease } from '../../../src/core/lease.js';
-import { until } from './scene.js';
+import { HoldfastError } from '../../src/core/errors.js';
+import type { Holdfast } from '../../src/core/holdfast.js';
+import type { Lease } from '../../src/core/lease.js';
+import { until } from './waits.js';
 
 /** What a turn may meet while the store is in trouble. */
 const trouble: ReadonlySet<string> = new Set(['LEASE_LOST', 'BACKEND_UNAVAILABLE', 'OUTCOME_UNKNOWN']);

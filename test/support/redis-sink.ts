@@ -1,15 +1,8 @@
-import assert from 'node:assert/strict';
-import { RedisServer } from '../../support/redis-server.js';
+import { RedisServer } from './redis-server.js';
+import { assertInOrder, type Write } from './sink.js';
 
-export interface Write {
-  readonly accepted: boolean;
-  readonly fence: bigint;
-  /** Whose turn it was: no two turns share a label. */
-  readonly turn: string;
-}
-
-/** What a write does: kept as text, because other processes run it as well. */
-export const guardedWrite = `
+/** What a write does. */
+const guardedWrite = `
 local newest = redis.call('GET', KEYS[1])
 local accepted = not newest or tonumber(ARGV[1]) >= tonumber(newest)
 if accepted then redis.call('SET', KEYS[1], ARGV[1]) end
@@ -17,15 +10,15 @@ redis.call('RPUSH', KEYS[2], (accepted and 'accepted' or 'refused') .. ' ' .. AR
 return accepted and 1 or 0`;
 
 /** What the work writes to: a server of its own, which refuses an older fence and remembers every write that came. */
-export class Sink {
+export class RedisSink {
   readonly #server: RedisServer;
 
   private constructor(server: RedisServer) {
     this.#server = server;
   }
 
-  static async start(): Promise<Sink> {
-    return new Sink(await RedisServer.start());
+  static async start(): Promise<RedisSink> {
+    return new RedisSink(await RedisServer.start());
   }
 
   get url(): string {
@@ -56,17 +49,8 @@ export class Sink {
    */
   async check(): Promise<{ readonly turns: number; readonly refused: number }> {
     const history = await this.history();
-    const owners = new Map<bigint, string>();
-    for (const { fence, turn } of history) {
-      assert.equal(owners.get(fence) ?? turn, turn, `the fence ${fence} was given out twice`);
-      owners.set(fence, turn);
-    }
-    const accepted = history.filter((write) => write.accepted);
-    const runs = accepted.filter((write, i) => accepted[i - 1]?.turn !== write.turn);
-    for (const [i, { fence, turn }] of runs.entries()) {
-      assert.ok(i === 0 || fence > (runs[i - 1]?.fence ?? 0n), `"${turn}" wrote between the writes of another turn`);
-    }
-    return { turns: owners.size, refused: history.length - accepted.length };
+    const turns = assertInOrder(history);
+    return { turns, refused: history.filter(({ accepted }) => !accepted).length };
   }
 
   async clear(): Promise<void> {

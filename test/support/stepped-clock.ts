@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { works } from '../../support/processes.js';
+import { works } from './processes.js';
 
 /** faketime cannot do it: the server reads its clock too often for it. Loud where it has to be skipped. */
 export const gccIsMissing = ((): boolean => {
@@ -21,6 +21,8 @@ export class SteppedClock {
   readonly #offset = path.join(this.#folder, 'offset');
 
   constructor() {
+    // Some servers run as another user.
+    chmodSync(this.#folder, 0o755);
     this.step(0);
     const source = fileURLToPath(new URL('clock-shim.c', import.meta.url));
     const built = spawnSync('gcc', ['-shared', '-fPIC', '-O2', '-o', this.#library, source, '-ldl'], { encoding: 'utf8' });
@@ -29,15 +31,23 @@ export class SteppedClock {
 
   /** What is started while it runs has this clock. */
   async run<T>(start: () => Promise<T>): Promise<T> {
-    const before = process.env['LD_PRELOAD'];
-    process.env['LD_PRELOAD'] = this.#library;
-    process.env['HOLDFAST_CLOCK_OFFSET_FILE'] = this.#offset;
+    const uninstall = this.install();
     try {
       return await start();
     } finally {
+      uninstall();
+    }
+  }
+
+  /** What is started from now on has this clock, until the function is called that it returns. */
+  install(): () => void {
+    const before = process.env['LD_PRELOAD'];
+    process.env['LD_PRELOAD'] = this.#library;
+    process.env['HOLDFAST_CLOCK_OFFSET_FILE'] = this.#offset;
+    return () => {
       if (before === undefined) delete process.env['LD_PRELOAD'];
       else process.env['LD_PRELOAD'] = before;
-    }
+    };
   }
 
   /** How many seconds it is wrong by from now on. */
