@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Groups, one after the other, so that no test that measures time runs beside one that fills the processors. Two files run at
- * once where time is simulated; elsewhere a file has the machine to itself.
+ * once where most of the time is spent waiting for a store, and where time is simulated; elsewhere a file has the machine to itself.
  */
 const groups = {
   stores: {
@@ -11,6 +11,8 @@ const groups = {
       (folder) => `test/${folder}/**/*.test.ts`,
     ),
     testTimeout: 60_000,
+    fileParallelism: true,
+    maxWorkers: 2,
   },
   processes: { include: ['test/cli/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 60_000 },
   simulated: {
