@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConsulServer, consulIsMissing } from '../support/consul-server.js';
+import { type SomeConsul, startSomeConsul } from '../support/consul-server.js';
 import { firstLine, linesOf, until } from './support/poll.js';
 import { Scene } from './support/program.js';
 
-describe.skipIf(consulIsMissing)('on Consul', () => {
-  let server: ConsulServer;
+describe('on Consul', () => {
+  let server: SomeConsul;
   const scene = new Scene(() => `consul://127.0.0.1:${server.port}`);
   beforeAll(async () => {
-    server = await ConsulServer.start();
+    server = await startSomeConsul();
   });
   afterAll(() => server.stop());
 

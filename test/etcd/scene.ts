@@ -20,7 +20,7 @@ interface Write {
 }
 
 /** What the work writes to: it refuses an older fence, and remembers every write that came. */
-class Sink {
+export class Sink {
   readonly history: Write[] = [];
   #newest = 0n;
 
@@ -129,7 +129,7 @@ export class Scene {
 /** What a turn may meet while the store is in trouble. */
 const trouble: ReadonlySet<string> = new Set(['LEASE_LOST', 'BACKEND_UNAVAILABLE', 'OUTCOME_UNKNOWN']);
 
-class Crowd {
+export class Crowd {
   turns = 0;
   readonly failures: HoldfastError[] = [];
   readonly #running: readonly Promise<void>[];

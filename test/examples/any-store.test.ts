@@ -6,7 +6,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../docs/files.js';
-import { ConsulServer, consulIsMissing } from '../support/consul-server.js';
+import { startSomeConsul } from '../support/consul-server.js';
 import { DynamoDBServer } from '../support/dynamodb-server.js';
 import { EtcdCluster, etcdIsMissing } from '../support/etcd-server.js';
 import { PostgresServer, postgresIsMissing } from '../support/postgres-server.js';
@@ -70,9 +70,8 @@ const stores: readonly Store[] = [
   },
   {
     name: 'consul',
-    missing: consulIsMissing,
     start: async () => {
-      const server = await ConsulServer.start();
+      const server = await startSomeConsul();
       return { url: `consul://127.0.0.1:${server.port}`, stop: () => server.stop() };
     },
   },

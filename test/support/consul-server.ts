@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ConsulFake } from './consul-fake.js';
 import { freePort } from './redis-server.js';
 
 const built = path.join(
@@ -75,6 +76,13 @@ export class ConsulServer {
 
   get address(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Restarted without its data: it counts from 1 again. Only for one that keeps none. */
+  async forget(): Promise<void> {
+    await this.kill();
+    this.launch();
+    await this.ready();
   }
 
   get rpcPort(): number {
@@ -199,4 +207,20 @@ export class ConsulCluster {
     }
     throw new Error('no member leads');
   }
+}
+
+/** An agent where there is one, else what stands for it. */
+export interface SomeConsul {
+  readonly port: number;
+  readonly address: string;
+  keys(prefix?: string): Promise<readonly string[]>;
+  sessions(): Promise<readonly { readonly ID: string; readonly Name: string }[]>;
+  forget(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** @param ttlMinMs the shortest session */
+export function startSomeConsul(ttlMinMs?: number): Promise<SomeConsul> {
+  if (consulIsMissing) return ConsulFake.start(ttlMinMs);
+  return ConsulServer.start(ttlMinMs === undefined ? {} : { more: { session_ttl_min: `${ttlMinMs}ms` } });
 }
