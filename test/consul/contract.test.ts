@@ -29,9 +29,21 @@ function contract(start: () => Promise<Server>): void {
     return { status: reply.status, text: await reply.text() };
   };
   const txn = async (...steps: readonly object[]) => {
-    const { status, text } = await call('PUT', '/v1/txn', steps.map((KV) => ({ KV })));
-    const { Results, Errors } = JSON.parse(text) as { Results: { KV: Entry }[] | null; Errors: { OpIndex: number; What: string }[] | null };
-    return { status, kvs: (Results ?? []).map(({ KV }) => KV), failed: (Errors ?? []).map(({ OpIndex }) => OpIndex), whats: (Errors ?? []).map(({ What }) => What) };
+    const { status, text } = await call(
+      'PUT',
+      '/v1/txn',
+      steps.map((KV) => ({ KV })),
+    );
+    const { Results, Errors } = JSON.parse(text) as {
+      Results: { KV: Entry }[] | null;
+      Errors: { OpIndex: number; What: string }[] | null;
+    };
+    return {
+      status,
+      kvs: (Results ?? []).map(({ KV }) => KV),
+      failed: (Errors ?? []).map(({ OpIndex }) => OpIndex),
+      whats: (Errors ?? []).map(({ What }) => What),
+    };
   };
   const session = async (more: object = {}) => {
     const body = { TTL: '1000ms', LockDelay: '0ms', Behavior: 'delete', NodeChecks: [], Checks: [], ...more };

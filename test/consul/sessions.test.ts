@@ -51,7 +51,9 @@ describe.skipIf(consulIsMissing)('sessions', () => {
   });
 
   it('of a process that was killed while nobody waited: Consul takes its locks away, and whoever asks once is granted', async () => {
-    const child = spawn(process.execPath, [worker, scene.server.address, 'job', '1000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [worker, scene.server.address, 'job', '1000'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
     await once(child, 'exit');

@@ -43,6 +43,8 @@ export class ConsulFake {
   readonly #server = http.createServer((request, response) => void this.#serve(request, response));
   #ttlMinMs = 10_000;
   #index = 0;
+  /** What the present transaction has changed, as it was before. */
+  #undo = new Map<string, Entry | undefined>();
   #keys = new Map<string, Entry>();
   #sessions = new Map<string, Session>();
   #delays = new Map<string, number>();
@@ -114,7 +116,11 @@ export class ConsulFake {
         this.#end(id);
         return reply(200, true);
       }
-      if (path === '/v1/session/list') return reply(200, [...this.#sessions.values()].map(({ ID, Name }) => ({ ID, Name })));
+      if (path === '/v1/session/list')
+        return reply(
+          200,
+          [...this.#sessions.values()].map(({ ID, Name }) => ({ ID, Name })),
+        );
       if (path === '/v1/status/leader') return reply(200, '"127.0.0.1:8300"');
       if (path === '/v1/status/peers') return reply(200, ['127.0.0.1:8300']);
       reply(404, `Invalid URL path: ${path}`);
@@ -158,9 +164,8 @@ export class ConsulFake {
         : [],
     );
     if (delayed.length > 0) return { Results: null, Errors: delayed };
-    const before = this.#keys;
-    this.#keys = new Map(before);
     const index = this.#index + 1;
+    this.#undo = new Map();
     const results: { KV: Entry }[] = [];
     const errors: object[] = [];
     for (const [OpIndex, step] of steps.entries()) {
@@ -172,17 +177,20 @@ export class ConsulFake {
       }
     }
     if (errors.length > 0) {
-      this.#keys = before;
+      for (const [key, entry] of this.#undo) {
+        if (entry === undefined) this.#keys.delete(key);
+        else this.#keys.set(key, entry);
+      }
       return { Results: null, Errors: errors };
     }
     const isWrite = steps.some(({ Verb }) => /^(?:set|cas|lock|unlock|delete)$/.test(Verb));
-    if (isWrite) this.#changed(before, index);
+    if (isWrite) this.#changed(index);
     return { Results: results, Errors: null };
   }
 
-  #changed(before: ReadonlyMap<string, Entry>, index: number): void {
+  #changed(index: number): void {
     this.#index = index;
-    for (const key of before.keys()) if (!this.#keys.has(key)) this.#deleted.set(key, index);
+    for (const key of this.#undo.keys()) if (!this.#keys.has(key)) this.#deleted.set(key, index);
     for (const wake of [...this.#waiting]) wake();
   }
 
@@ -204,9 +212,11 @@ export class ConsulFake {
         return found === undefined ? [] : refuse(`key "${Key}" exists`);
       case 'check-index':
         if (found === undefined) return refuse(`failed index check for key "${Key}", key doesn't exist`);
-        return found.ModifyIndex === step.Index ? bare(found) : refuse(`current modify index ${found.ModifyIndex} for key "${Key}"`);
+        return found.ModifyIndex === step.Index
+          ? bare(found)
+          : refuse(`current modify index ${found.ModifyIndex} for key "${Key}"`);
       case 'delete':
-        this.#keys.delete(Key);
+        this.#write(Key, undefined);
         return [];
       case 'set':
         return bare(this.#put(step, index, found?.Session));
@@ -229,7 +239,12 @@ export class ConsulFake {
     }
   }
 
-  #put({ Key, Value = null }: Pick<Step, 'Key'> & { readonly Value?: string | null }, index: number, session: string | undefined, lockIndex?: number): Entry {
+  #put(
+    { Key, Value = null }: Pick<Step, 'Key'> & { readonly Value?: string | null },
+    index: number,
+    session: string | undefined,
+    lockIndex?: number,
+  ): Entry {
     const found = this.#keys.get(Key);
     const LockIndex = lockIndex ?? found?.LockIndex ?? 0;
     // What does not differ is not written.
@@ -243,8 +258,14 @@ export class ConsulFake {
       Flags: 0,
       ...(session === undefined ? {} : { Session: session }),
     };
-    this.#keys.set(Key, entry);
+    this.#write(Key, entry);
     return entry;
+  }
+
+  #write(key: string, entry: Entry | undefined): void {
+    if (!this.#undo.has(key)) this.#undo.set(key, this.#keys.get(key));
+    if (entry === undefined) this.#keys.delete(key);
+    else this.#keys.set(key, entry);
   }
 
   #create(wanted: Record<string, string>): string {
@@ -277,14 +298,13 @@ export class ConsulFake {
     if (session === undefined) return;
     clearTimeout(session.timer);
     this.#sessions.delete(id);
-    const before = this.#keys;
-    this.#keys = new Map(before);
-    for (const entry of before.values()) {
+    this.#undo = new Map();
+    for (const entry of [...this.#keys.values()]) {
       if (entry.Session !== id) continue;
-      this.#keys.delete(entry.Key);
+      this.#write(entry.Key, undefined);
       if (session.lockDelayMs > 0) this.#delays.set(entry.Key, performance.now() + session.lockDelayMs);
     }
-    this.#changed(before, this.#index + 1);
+    this.#changed(this.#index + 1);
   }
 }
 

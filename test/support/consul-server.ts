@@ -8,10 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsulFake } from './consul-fake.js';
 import { freePort } from './redis-server.js';
 
-const built = path.join(
-  process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'),
-  'holdfast/consul-1.22.0/consul',
-);
+const built = path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'holdfast/consul-1.22.0/consul');
 
 /** `node scripts/consul-agent.mjs` builds one; `CONSUL_BIN` names another. */
 const program = process.env['CONSUL_BIN'] || (existsSync(built) ? built : 'consul');
@@ -42,7 +39,12 @@ export class ConsulServer {
   readonly #args: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(name: string, ports: Ports, servers: readonly Ports[], { keepsData = servers.length > 1, more = {} }: ConsulConfig) {
+  constructor(
+    name: string,
+    ports: Ports,
+    servers: readonly Ports[],
+    { keepsData = servers.length > 1, more = {} }: ConsulConfig,
+  ) {
     this.port = ports.http;
     this.#ports = ports;
     this.#folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-consul-'));

@@ -163,7 +163,7 @@ export class Acquiring {
   }
 
   async #done(kvs: readonly KeyValue[], { key, text }: Granting, session: string, epoch: number, before: number) {
-    const { rpc, seats, waiting } = this.#store;
+    const { waiting } = this.#store;
     const seat = this.#seat;
     const kv = kvs.findLast((one) => one.key === key);
     if (kv === undefined) throw new OutcomeUnknownError('Consul did not say what it wrote: ask again');
@@ -174,7 +174,6 @@ export class Acquiring {
       await this.#startOver(kv, epoch);
       return undefined;
     }
-    seats.of(seat.owner);
     seat.place = undefined;
     seat.hold = { key, modifyIndex: kv.modifyIndex, session, text };
     return {

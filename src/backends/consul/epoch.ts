@@ -38,7 +38,7 @@ export class Epoch {
   async renew(old: number, timeoutMs: number): Promise<void> {
     const found = await this.#read(timeoutMs);
     // Else another process was faster.
-    if (valueOf(found) <= old) await this.#write(found, Math.max(nowUs(), old + this.#rpc.highest + 1), timeoutMs);
+    if (epochIn(found) <= old) await this.#write(found, Math.max(nowUs(), old + this.#rpc.highest + 1), timeoutMs);
     // Another call of this process was faster.
     if (this.#known !== undefined && this.#known > old) return;
     this.#rpc.forgetIndex();
@@ -48,7 +48,7 @@ export class Epoch {
   async #load(timeoutMs: number): Promise<number> {
     for (;;) {
       const found = await this.#read(timeoutMs);
-      const value = valueOf(found);
+      const value = epochIn(found);
       const isWhole = value > 0 && (await this.#rpc.txn('reading the epoch', [isThere(this.#keys.epochOf(value))], timeoutMs)).ok;
       if (isWhole) {
         this.#known = value;
@@ -65,7 +65,7 @@ export class Epoch {
 
   /** Where several write, one succeeds, and all read that one. */
   async #write(over: KeyValue | undefined, value: number, timeoutMs: number): Promise<void> {
-    const old = valueOf(over);
+    const old = epochIn(over);
     const text = JSON.stringify({ holdfast: 1, epoch: value });
     const { epoch } = this.#keys;
     const ops = [setAt(epoch, over?.modifyIndex ?? 0, text), set(this.#keys.epochOf(value), '')];
@@ -75,7 +75,7 @@ export class Epoch {
 }
 
 /** 0 where there is none, or something else. */
-export function valueOf(kv: KeyValue | undefined): number {
+export function epochIn(kv: KeyValue | undefined): number {
   if (kv === undefined) return 0;
   try {
     const { epoch } = JSON.parse(kv.value) as { readonly epoch?: unknown };

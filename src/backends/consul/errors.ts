@@ -38,7 +38,10 @@ const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/ACL not found|token does not exist/i, 'this cluster does not know the token: give consul() one that is valid'],
   [/No path to datacenter/i, 'this cluster knows no datacenter of that name'],
   [/Invalid Session TTL/i, 'set session_ttl_min of the servers to 60s or less'],
-  [/too large|exceeds|too many operations/i, 'this is more than a transaction may have: shorten the metadata or the value, or see limits in the agent'],
+  [
+    /too large|exceeds|too many operations/i,
+    'this is more than a transaction may have: shorten the metadata or the value, or see limits in the agent',
+  ],
   [/cross datacenter lock/i, 'give the address of a server agent, or of an agent in that datacenter'],
 ];
 
@@ -77,7 +80,9 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
   const fix = fixFor(said);
   if (fix !== undefined) {
     const message = `Consul: ${said}: ${fix}`;
-    return uncertain ? new OutcomeUnknownError(message, details) : new BackendUnavailableError(message, { ...details, permanent: true });
+    return uncertain
+      ? new OutcomeUnknownError(message, details)
+      : new BackendUnavailableError(message, { ...details, permanent: true });
   }
   const message = `Consul failed while ${doing}: ${said}`;
   const advice = 'check that the agent is reachable and that a majority of the servers is up';

@@ -37,7 +37,8 @@ function base64(text: string): string {
 }
 
 export const isAbsent = (key: string): Op => step('check-not-exists', key);
-export const isAt = ({ key, modifyIndex }: Pick<KeyValue, 'key' | 'modifyIndex'>): Op => step('check-index', key, { Index: modifyIndex });
+export const isAt = ({ key, modifyIndex }: Pick<KeyValue, 'key' | 'modifyIndex'>): Op =>
+  step('check-index', key, { Index: modifyIndex });
 /** Fails if it is not there. */
 export const isThere = (key: string): Op => step('get', key);
 export const look = (key: string): Op => step('get-or-empty', key);
@@ -47,7 +48,8 @@ export const set = (key: string, value: string): Op => step('set', key, { Value:
 /** `index` 0: only if it is not there. */
 export const setAt = (key: string, index: number, value: string): Op => step('cas', key, { Index: index, Value: base64(value) });
 /** The only step that heeds the delay after a session was ended. */
-export const lock = (key: string, session: string, value: string): Op => step('lock', key, { Session: session, Value: base64(value) });
+export const lock = (key: string, session: string, value: string): Op =>
+  step('lock', key, { Session: session, Value: base64(value) });
 export const unlock = (key: string, session: string, value: string): Op =>
   step('unlock', key, { Session: session, Value: base64(value) });
 

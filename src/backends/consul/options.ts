@@ -81,7 +81,9 @@ function parseAddress(address: unknown): string {
 function parseText(what: string, text: unknown): string | undefined {
   if (text === undefined) return undefined;
   if (typeof text !== 'string' || !/^[\x21-\x7e]{1,256}$/.test(text)) {
-    throw new InvalidArgumentError(`${what} must be a text of 1 to 256 printable characters without spaces: leave it out for none`);
+    throw new InvalidArgumentError(
+      `${what} must be a text of 1 to 256 printable characters without spaces: leave it out for none`,
+    );
   }
   return text;
 }

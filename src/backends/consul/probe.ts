@@ -6,7 +6,7 @@ import type { Settings } from './options.js';
 import { createSession } from './sessions.js';
 import type { Store } from './store.js';
 import { isReadersText } from './values.js';
-import { valueOf } from './epoch.js';
+import { epochIn } from './epoch.js';
 
 /** What an agent says of itself, as far as it was allowed to be asked. */
 export interface Facts {
@@ -158,7 +158,7 @@ async function aboutKeys({ rpc, keys, commandTimeoutMs }: Store): Promise<readon
   const answer = await rpc.txn('looking', [look(keys.epoch), lookBelow(keys.startingWith(''))], commandTimeoutMs);
   if (!answer.ok) return [];
   const found: Finding[] = [];
-  const aheadMs = valueOf(answer.kvs.find(({ key }) => key === keys.epoch)) / 1_000 - Date.now();
+  const aheadMs = epochIn(answer.kvs.find(({ key }) => key === keys.epoch)) / 1_000 - Date.now();
   if (aheadMs > aheadMsMax) {
     found.push({
       severity: 'warning',
@@ -168,7 +168,9 @@ async function aboutKeys({ rpc, keys, commandTimeoutMs }: Store): Promise<readon
     });
   }
   const parts = answer.kvs.map((kv) => ({ kv, kind: keys.parse(kv.key)?.kind }));
-  const loose = parts.filter(({ kv, kind }) => (kind === 'lock' && !isReadersText(kv.value)) || kind === 'read').filter(({ kv }) => kv.session === '');
+  const loose = parts
+    .filter(({ kv, kind }) => (kind === 'lock' && !isReadersText(kv.value)) || kind === 'read')
+    .filter(({ kv }) => kv.session === '');
   if (loose.length > 0) {
     found.push({
       severity: 'warning',

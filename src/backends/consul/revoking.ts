@@ -148,7 +148,11 @@ export class Revoking {
     }
   }
 
-  async #inherited(answer: TxnAnswer, { key, text, epoch, holds, readers }: Heir, before: number): Promise<Revocation | undefined> {
+  async #inherited(
+    answer: TxnAnswer,
+    { key, text, epoch, holds, readers }: Heir,
+    before: number,
+  ): Promise<Revocation | undefined> {
     const kv = answer.ok ? answer.kvs.findLast((one) => one.key === key) : undefined;
     if (kv === undefined) return undefined;
     if (kv.createIndex <= before) {

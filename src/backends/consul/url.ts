@@ -53,7 +53,11 @@ export function parseUrl(url: string): Target & { readonly tokenFile: string | u
 export async function optionsOf(url: string): Promise<ConsulOptions> {
   const { options, files, tokenFile } = parseUrl(url);
   const tls: Record<string, unknown> = { ...options.tls };
-  for (const [option, name] of [['ca', 'cacert'], ['cert', 'cert'], ['key', 'key']] as const) {
+  for (const [option, name] of [
+    ['ca', 'cacert'],
+    ['cert', 'cert'],
+    ['key', 'key'],
+  ] as const) {
     if (files[name] !== undefined) tls[option] = await read(name, files[name]);
   }
   const token = tokenFile === undefined ? {} : { token: (await read('tokenfile', tokenFile)).toString('utf8').trim() };

@@ -2,8 +2,8 @@ import type { Mode } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
 import type { Keys, NameKeys } from './keys.js';
 import { type KeyValue, look, lookBelow } from './ops.js';
+import type { Rpc } from './rpc.js';
 import type { Sightings } from './sightings.js';
-import type { Store } from './store.js';
 import { isReadersText, parseText } from './values.js';
 
 export interface Place {
@@ -36,7 +36,13 @@ export interface View {
 /** Of a name that was not looked at: free, most likely. */
 export const nothing: View = { lock: undefined, line: undefined, holders: [], places: [], mark: undefined };
 
-export async function readView(store: Store, keys: NameKeys, id: string, timeoutMs: number): Promise<View> {
+interface Reading {
+  readonly rpc: Rpc;
+  readonly keys: Keys;
+  readonly sightings: Sightings;
+}
+
+export async function readView(store: Reading, keys: NameKeys, id: string, timeoutMs: number): Promise<View> {
   const ops = [lookBelow(keys.base), look(store.keys.mark(id))];
   const answer = await store.rpc.txn('looking', ops, timeoutMs);
   return viewOf(answer.ok ? answer.kvs : [], keys, store.keys, store.sightings, id);
