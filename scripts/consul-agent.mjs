@@ -43,7 +43,7 @@ function go(args, cwd, timeoutMs = 120_000) {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: timeoutMs,
   });
-  if (error !== undefined) throw new Error(`Go did not run (https://go.dev/dl, 1.25 or later): ${error.message}`);
+  if (error !== undefined) throw new Error(`Go did not run (1.25 or later is needed): ${error.message}`);
   if (status !== 0) throw new Error(`go ${args[0]} ended with status ${status}`);
   return stdout;
 }

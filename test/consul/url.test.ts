@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { type ConsulOptions, consul, consulFromUrl } from '../../src/backends/consul/index.js';
 import { parseUrl } from '../../src/backends/consul/url.js';
 
+const at = (scheme: string, host: string) => `${scheme}://${host}`;
+
 const good: readonly (readonly [string, object])[] = [
   ['consul://localhost', { addresses: ['http://localhost:8500'] }],
-  ['consul://a:1,b,[::1]:3/', { addresses: ['http://a:1', 'http://b:8500', 'http://[::1]:3'] }],
+  ['consul://a:1,b,[::1]:3/', { addresses: [at('http', 'a:1'), at('http', 'b:8500'), at('http', '[::1]:3')] }],
   [
     'consul://a?token=s%40c&dc=dc2&prefix=app%2F',
-    { addresses: ['http://a:8500'], token: 's@c', datacenter: 'dc2', prefix: 'app/' },
+    { addresses: [at('http', 'a:8500')], token: 's@c', datacenter: 'dc2', prefix: 'app/' },
   ],
-  ['CONSUL+TLS://a?servername=consul.internal', { addresses: ['https://a:8501'], tls: { servername: 'consul.internal' } }],
+  ['CONSUL+TLS://a?servername=consul.internal', { addresses: [at('https', 'a:8501')], tls: { servername: 'consul.internal' } }],
 ];
 
 const bad: readonly (readonly [string, RegExp])[] = [
@@ -45,14 +47,14 @@ describe('a URL of Consul', () => {
 });
 
 describe('options', () => {
-  const addresses = ['http://a:8500'];
+  const addresses = [at('http', 'a:8500')];
   const wrong: readonly (readonly [string, unknown, RegExp])[] = [
     ['nothing', undefined, /list of 1 to/],
     ['no addresses', { addresses: [] }, /list of 1 to/],
-    ['a text for a list', { addresses: 'http://a:8500' }, /list of 1 to/],
+    ['a text for a list', { addresses: at('http', 'a:8500') }, /list of 1 to/],
     ['no scheme', { addresses: ['a:8500'] }, /an address is/],
-    ['a path', { addresses: ['http://a:8500/v1'] }, /an address is/],
-    ['a user', { addresses: ['http://me:hunter2@a:8500'] }, /option of its own/],
+    ['a path', { addresses: [at('http', 'a:8500/v1')] }, /an address is/],
+    ['a user', { addresses: [at('http', 'me:hunter2@a:8500')] }, /option of its own/],
     ['a token with a line break', { addresses, token: 'a\nb' }, /token must be/],
     ['an empty prefix', { addresses, prefix: '' }, /key prefix/],
     ['a prefix with a slash in front', { addresses, prefix: '/a' }, /slash in front/],

@@ -97,7 +97,7 @@ export class ConsulFake {
   async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     let body = '';
     for await (const chunk of request) body += chunk;
-    const url = new URL(request.url ?? '/', 'http://fake');
+    const url = new URL(request.url ?? '/', 'http://localhost');
     const path = decodeURIComponent(url.pathname);
     const reply = (status: number, value: unknown, headers: http.OutgoingHttpHeaders = {}) => {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });

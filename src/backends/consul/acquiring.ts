@@ -10,6 +10,7 @@ import { type KeyValue, type Op, removeAt, setAt, type TxnAnswer } from './ops.j
 import { withdraw } from './releasing.js';
 import type { Noted } from './rpc.js';
 import type { Seat } from './seats.js';
+import type { Session } from './sessions.js';
 import type { Store } from './store.js';
 import { beaten, fencesIn, fencesOf, lockRecord, parseText } from './values.js';
 import { aheadOf, deadPlaces, inTheWay, isOver, nothing, readView, type View } from './view.js';
@@ -134,31 +135,26 @@ export class Acquiring {
   /** Undefined if the name is not as it was seen. */
   async #grant(view: View): Promise<Grant | undefined> {
     const { sessions, epoch } = this.#store;
-    const { ttlMs, mode } = this.#ask;
     for (let tries = 1; ; tries++) {
       const leftMs = this.#leftMs();
-      const [value, holds, readers] = await Promise.all([
-        epoch.current(leftMs),
-        sessions.current('hold', ttlMs, leftMs),
-        mode === 'shared' ? sessions.current('place', ttlMs, leftMs) : undefined,
-      ]);
-      const granting = grant(this.#terms, view, value, holds, readers ?? holds);
+      // At the same time: the first ask of a process has to wait for both.
+      const [value, session] = await Promise.all([epoch.current(leftMs), this.#session()]);
+      const granting = grant(this.#terms, view, value, session);
       const before = this.#store.rpc.highest;
       try {
         const answer = await this.#txn(granting.ops);
         if (!answer.ok) return this.#missed(answer, value);
-        return await this.#done(answer.kvs, granting, (readers ?? holds).id, value, before);
+        return await this.#done(answer.kvs, granting, session.id, value, before);
       } catch (error) {
         if (verdictOf(error) !== 'session-gone' || tries === 3) throw error;
-        sessions.gone(holds.id);
-        if (readers !== undefined) sessions.gone(readers.id);
+        sessions.gone(session.id);
       }
     }
   }
 
-  #missed({ failed }: Extract<TxnAnswer, { ok: false }>, epoch: number): undefined {
-    // The first step is that this epoch is still the present one.
-    if (failed.some(({ op }) => op === 0)) this.#store.epoch.forget(epoch);
+  /** @param epoch of a grant, whose first step is that this epoch is still the present one */
+  #missed({ failed }: Extract<TxnAnswer, { ok: false }>, epoch?: number): undefined {
+    if (epoch !== undefined && failed.some(({ op }) => op === 0)) this.#store.epoch.forget(epoch);
     this.#isDelayed ||= failed.some(({ what }) => /lock delay/.test(what));
   }
 
@@ -195,17 +191,20 @@ export class Acquiring {
 
   /** Takes a place, or shows a sign of life in the one that there is. False if it must be looked again. */
   async #keepPlace(view: View): Promise<boolean> {
-    const { sessions, rpc } = this.#store;
     const seat = this.#seat;
-    const nowMs = rpc.ports.now().monotonicMs;
+    const nowMs = this.#store.rpc.ports.now().monotonicMs;
     const found = view.places.find((place) => place.id === seat.id)?.kv;
-    const session = await sessions.current('place', this.#ask.ttlMs, this.#leftMs());
     if (found === undefined) {
+      const session = await this.#session();
       const { ops, key, text } = enqueue(this.#terms, session);
       const answer = await this.#inSession(ops, session.id);
       const kv = answer?.ok ? answer.kvs.find((one) => one.key === key) : undefined;
-      if (kv !== undefined) seat.place = { key, modifyIndex: kv.modifyIndex, session: session.id, text, beatAtMs: nowMs };
-      return false;
+      if (answer?.ok === false) this.#missed(answer);
+      // After its session was ended it may not have the same place for a while: until then it asks without one.
+      if (kv === undefined) return this.#isDelayed;
+      // Behind all that were seen, and those who came since.
+      seat.place = { key, modifyIndex: kv.modifyIndex, session: session.id, text, beatAtMs: nowMs };
+      return true;
     }
     const text = parseText(found);
     if (text === undefined) return true;
@@ -216,6 +215,10 @@ export class Acquiring {
     if (kv === undefined) return false;
     seat.place = { key: found.key, modifyIndex: kv.modifyIndex, session: found.session, text: next, beatAtMs: nowMs };
     return true;
+  }
+
+  #session(): Promise<Session> {
+    return this.#store.sessions.current('hold', this.#ask.ttlMs, this.#leftMs());
   }
 
   async #inSession(ops: readonly Op[], session: string): Promise<TxnAnswer | undefined> {

@@ -1,5 +1,5 @@
 import type { Keys } from './keys.js';
-import { isThere, type KeyValue, look, remove, set, setAt } from './ops.js';
+import { type KeyValue, lookBelow, remove, set, setAt } from './ops.js';
 import type { Rpc } from './rpc.js';
 
 /**
@@ -36,9 +36,9 @@ export class Epoch {
 
   /** A new one, above everything that was minted on the old one, for what can be known of it. */
   async renew(old: number, timeoutMs: number): Promise<void> {
-    const found = await this.#read(timeoutMs);
+    const { pointer } = await this.#read(timeoutMs);
     // Else another process was faster.
-    if (epochIn(found) <= old) await this.#write(found, Math.max(nowUs(), old + this.#rpc.highest + 1), timeoutMs);
+    if (epochIn(pointer) <= old) await this.#write(pointer, Math.max(nowUs(), old + this.#rpc.highest + 1), timeoutMs);
     // Another call of this process was faster.
     if (this.#known !== undefined && this.#known > old) return;
     this.#rpc.forgetIndex();
@@ -47,20 +47,23 @@ export class Epoch {
 
   async #load(timeoutMs: number): Promise<number> {
     for (;;) {
-      const found = await this.#read(timeoutMs);
-      const value = epochIn(found);
-      const isWhole = value > 0 && (await this.#rpc.txn('reading the epoch', [isThere(this.#keys.epochOf(value))], timeoutMs)).ok;
+      const { pointer, isWhole } = await this.#read(timeoutMs);
+      const value = epochIn(pointer);
       if (isWhole) {
         this.#known = value;
         return value;
       }
-      await this.#write(found, Math.max(nowUs(), value + this.#rpc.highest + 1), timeoutMs);
+      await this.#write(pointer, Math.max(nowUs(), value + this.#rpc.highest + 1), timeoutMs);
     }
   }
 
-  async #read(timeoutMs: number): Promise<KeyValue | undefined> {
-    const answer = await this.#rpc.txn('reading the epoch', [look(this.#keys.epoch)], timeoutMs);
-    return answer.ok ? answer.kvs[0] : undefined;
+  async #read(timeoutMs: number): Promise<{ readonly pointer: KeyValue | undefined; readonly isWhole: boolean }> {
+    const { epoch } = this.#keys;
+    const answer = await this.#rpc.txn('reading the epoch', [lookBelow(epoch)], timeoutMs);
+    const kvs = answer.ok ? answer.kvs : [];
+    const pointer = kvs.find(({ key }) => key === epoch);
+    const value = epochIn(pointer);
+    return { pointer, isWhole: value > 0 && kvs.some(({ key }) => key === this.#keys.epochOf(value)) };
   }
 
   /** Where several write, one succeeds, and all read that one. */

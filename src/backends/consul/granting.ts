@@ -27,14 +27,14 @@ const sweptMax = Math.floor((opsMax - 12) / 2);
  * The transaction that grants what this view shows to be free. It fails if that is so no more: every grant changes `lock` or finds it
  * absent, and whoever queues changes `line`.
  */
-export function grant({ ask, id, keys, all }: Terms, view: View, epoch: number, holds: Session, readers: Session): Granting {
+export function grant({ ask, id, keys, all }: Terms, view: View, epoch: number, session: Session): Granting {
   const isReader = ask.mode === 'shared';
   const key = isReader ? keys.reader(id) : keys.lock;
   const text = holdText(ask, id, epoch);
   const value = JSON.stringify(text);
   const welcome = [isThere(all.epochOf(epoch)), isAbsent(all.mark(id))];
-  const door = isReader ? readersDoor(keys, view, id, holds) : doorFor(keys, view);
-  const ops = [...welcome, ...door, ...leaveLine(keys, view, id), lock(key, (isReader ? readers : holds).id, value)];
+  const door = isReader ? readersDoor(keys, view, id, session) : doorFor(keys, view);
+  const ops = [...welcome, ...door, ...leaveLine(keys, view, id), lock(key, session.id, value)];
   return { ops, key, text };
 }
 
@@ -44,14 +44,14 @@ function doorFor(keys: NameKeys, view: View): readonly Op[] {
 }
 
 /** For a reader: no writer holds. What stands at `lock` is written anew, so that a writer who has seen it before is refused. */
-function readersDoor(keys: NameKeys, view: View, id: string, holds: Session): readonly Op[] {
+function readersDoor(keys: NameKeys, view: View, id: string, session: Session): readonly Op[] {
   const value = readersText(id);
   const { lock: seen } = view;
   const writer = view.holders.find((holder) => holder.kv.key === keys.lock);
   if (seen !== undefined && writer === undefined) return [isAt(seen), set(keys.lock, value)];
   // Locked for a moment: else the delay after a writer's session was ended would not be heeded.
   const clear = seen === undefined ? [isAbsent(keys.lock)] : removeAt(seen);
-  return [...clear, lock(keys.lock, holds.id, value), unlock(keys.lock, holds.id, value)];
+  return [...clear, lock(keys.lock, session.id, value), unlock(keys.lock, session.id, value)];
 }
 
 /** Readers whose time is over. */

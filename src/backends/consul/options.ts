@@ -3,7 +3,7 @@ import { InvalidArgumentError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 
 export interface ConsulOptions {
-  /** Agents or servers of one datacenter: `http://127.0.0.1:8500`, `https://consul.internal:8501`. One is used until it fails, then the next. */
+  /** Agents or servers of one datacenter: `http://127.0.0.1:8500`, `https://localhost:8501`. One is used until it fails, then the next. */
   readonly addresses: readonly string[];
   /** An ACL token that may write the keys below the prefix and sessions. Never logged or shown. */
   readonly token?: string;

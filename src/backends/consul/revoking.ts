@@ -23,8 +23,7 @@ const triesMax = 100;
 
 interface Heir {
   readonly epoch: number;
-  readonly holds: Session;
-  readonly readers: Session;
+  readonly session: Session;
   readonly key: string;
   readonly text: Text;
 }
@@ -118,10 +117,11 @@ export class Revoking {
   #grantOps(heir: Heir | undefined, id: string): readonly Op[] {
     if (heir === undefined) return [];
     const value = JSON.stringify(heir.text);
-    if (heir.key === this.#keys.lock) return [lock(heir.key, heir.holds.id, value)];
+    if (heir.key === this.#keys.lock) return [lock(heir.key, heir.session.id, value)];
     const door = readersText(id);
     const { lock: key } = this.#keys;
-    return [lock(key, heir.holds.id, door), unlock(key, heir.holds.id, door), lock(heir.key, heir.readers.id, value)];
+    const { id: session } = heir.session;
+    return [lock(key, session, door), unlock(key, session, door), lock(heir.key, session, value)];
   }
 
   async #inherit(): Promise<Heir> {
@@ -129,13 +129,9 @@ export class Revoking {
     const { epoch, sessions } = this.#store;
     const leftMs = this.#leftMs();
     const id = this.#seat?.id ?? '';
-    const [value, holds, readers] = await Promise.all([
-      epoch.current(leftMs),
-      sessions.current('hold', heir.ttlMs, leftMs),
-      sessions.current('place', heir.ttlMs, leftMs),
-    ]);
+    const [value, session] = await Promise.all([epoch.current(leftMs), sessions.current('hold', heir.ttlMs, leftMs)]);
     const key = heir.mode === 'shared' ? this.#keys.reader(id) : this.#keys.lock;
-    return { epoch: value, holds, readers, key, text: holdText(heir, id, value) };
+    return { epoch: value, session, key, text: holdText(heir, id, value) };
   }
 
   async #txn(ops: readonly Op[], marks: Session, heir: Heir | undefined): Promise<TxnAnswer | undefined> {
@@ -143,16 +139,12 @@ export class Revoking {
       return await this.#store.rpc.txn('revoking', ops, this.#leftMs(), this.#noted);
     } catch (error) {
       if (verdictOf(error) !== 'session-gone') throw error;
-      for (const session of [marks, heir?.holds, heir?.readers]) if (session !== undefined) this.#store.sessions.gone(session.id);
+      for (const session of [marks, heir?.session]) if (session !== undefined) this.#store.sessions.gone(session.id);
       return undefined;
     }
   }
 
-  async #inherited(
-    answer: TxnAnswer,
-    { key, text, epoch, holds, readers }: Heir,
-    before: number,
-  ): Promise<Revocation | undefined> {
+  async #inherited(answer: TxnAnswer, { key, text, epoch, session }: Heir, before: number): Promise<Revocation | undefined> {
     const kv = answer.ok ? answer.kvs.findLast((one) => one.key === key) : undefined;
     if (kv === undefined) return undefined;
     if (kv.createIndex <= before) {
@@ -161,7 +153,6 @@ export class Revoking {
       await this.#store.epoch.renew(epoch, this.#leftMs());
       return undefined;
     }
-    const session = key === this.#keys.lock ? holds : readers;
     if (this.#seat !== undefined) this.#seat.hold = { key, modifyIndex: kv.modifyIndex, session: session.id, text };
     const fences = fencesOf(epoch, kv.createIndex, text.fences ?? 1);
     return { ended: this.#ended, grant: this.#grantOf(fences) };

@@ -15,7 +15,7 @@ export interface Session {
 }
 
 /** `mark`: never renewed. What it locks is gone some time after its TTL. */
-export type Kind = 'hold' | 'place' | 'mark';
+export type Kind = 'hold' | 'mark';
 
 const sessionMsMax = 86_400_000;
 /** Shorter leases share a session with these: its TTL is then 10 s, the shortest that Consul takes by default. */
