@@ -69,6 +69,8 @@ export function keyValueOf({ Key, Value, CreateIndex, ModifyIndex, Session }: Ra
   return { key: Key, value, createIndex: CreateIndex, modifyIndex: ModifyIndex, session: Session ?? '' };
 }
 
+const quoted = /"(?:[^"\\]|\\.)*"/g;
+
 /** What `get-or-empty` tells of a key that is not there has no index. */
 export function parseTxn(text: string): TxnAnswer {
   const { Results, Errors } = JSON.parse(text) as {
@@ -76,7 +78,8 @@ export function parseTxn(text: string): TxnAnswer {
     readonly Errors?: readonly { readonly OpIndex: number; readonly What: string }[] | null;
   };
   if (Errors != null && Errors.length > 0) {
-    return { ok: false, failed: Errors.map(({ OpIndex, What }) => ({ op: OpIndex, what: What })) };
+    // Keys stand there in quotes, and a name may be any text, also that of an error.
+    return { ok: false, failed: Errors.map(({ OpIndex, What }) => ({ op: OpIndex, what: What.replace(quoted, '""') })) };
   }
   const kvs = (Results ?? []).flatMap(({ KV }) => (KV === undefined ? [] : [keyValueOf(KV)]));
   return { ok: true, kvs: kvs.filter(({ modifyIndex }) => modifyIndex > 0) };

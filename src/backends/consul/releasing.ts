@@ -54,7 +54,9 @@ async function remove1(
     ? await withMarks(store, timeoutMs, (session) => [...ops, ...markOps(store, id, session, undefined)])
     : await store.rpc.txn('releasing', ops, timeoutMs);
   if (!answer.ok) return false;
-  if (isReader) await tidy(store, viewOf(answer.kvs, keys, store.keys, store.sightings, id), timeoutMs);
+  // The comparison tells of the key that is gone by now.
+  const left = answer.kvs.filter(({ key }) => key !== own.key);
+  if (isReader) await tidy(store, viewOf(left, keys, store.keys, store.sightings, id), timeoutMs);
   return true;
 }
 
