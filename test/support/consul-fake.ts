@@ -160,7 +160,7 @@ export class ConsulFake {
   #txn(steps: readonly Step[]): { Results: readonly { KV: Entry }[] | null; Errors: readonly object[] | null } {
     const delayed = steps.flatMap(({ Verb, Key }, OpIndex) =>
       Verb === 'lock' && (this.#delays.get(Key) ?? 0) > performance.now()
-        ? [{ OpIndex, What: `failed to lock key "${Key}" due to lock delay` }]
+        ? [{ OpIndex, What: `failed to lock key ${JSON.stringify(Key)} due to lock delay` }]
         : [],
     );
     if (delayed.length > 0) return { Results: null, Errors: delayed };
@@ -203,35 +203,36 @@ export class ConsulFake {
     const bare = (entry: Entry): readonly Entry[] => [{ ...entry, Value: null }];
     switch (Verb) {
       case 'get':
-        return [found ?? refuse(`key "${Key}" doesn't exist`)];
+        return [found ?? refuse(`key ${JSON.stringify(Key)} doesn't exist`)];
       case 'get-or-empty':
         return [found ?? { Key, Value: null, LockIndex: 0, CreateIndex: 0, ModifyIndex: 0, Flags: 0 }];
       case 'get-tree':
         return [...this.#keys.values()].filter((entry) => entry.Key.startsWith(Key)).sort((a, b) => (a.Key < b.Key ? -1 : 1));
       case 'check-not-exists':
-        return found === undefined ? [] : refuse(`key "${Key}" exists`);
+        return found === undefined ? [] : refuse(`key ${JSON.stringify(Key)} exists`);
       case 'check-index':
-        if (found === undefined) return refuse(`failed index check for key "${Key}", key doesn't exist`);
+        if (found === undefined) return refuse(`failed index check for key ${JSON.stringify(Key)}, key doesn't exist`);
         return found.ModifyIndex === step.Index
           ? bare(found)
-          : refuse(`current modify index ${found.ModifyIndex} for key "${Key}"`);
+          : refuse(`current modify index ${found.ModifyIndex} for key ${JSON.stringify(Key)}`);
       case 'delete':
         this.#write(Key, undefined);
         return [];
       case 'set':
         return bare(this.#put(step, index, found?.Session));
       case 'cas':
-        if ((found?.ModifyIndex ?? 0) !== (step.Index ?? 0)) return refuse(`failed to set key "${Key}", index is stale`);
+        if ((found?.ModifyIndex ?? 0) !== (step.Index ?? 0))
+          return refuse(`failed to set key ${JSON.stringify(Key)}, index is stale`);
         return bare(this.#put(step, index, found?.Session));
       case 'lock':
         if (!this.#sessions.has(step.Session ?? '')) return refuse(`invalid session ${JSON.stringify(step.Session)}`);
         if (found?.Session !== undefined && found.Session !== step.Session) {
-          return refuse(`failed to lock key "${Key}", lock is already held`);
+          return refuse(`failed to lock key ${JSON.stringify(Key)}, lock is already held`);
         }
         return bare(this.#put(step, index, step.Session, (found?.LockIndex ?? 0) + (found?.Session === undefined ? 1 : 0)));
       case 'unlock':
         if (found?.Session === undefined || found.Session !== step.Session) {
-          return refuse(`failed to unlock key "${Key}", lock isn't held, or is held by another session`);
+          return refuse(`failed to unlock key ${JSON.stringify(Key)}, lock isn't held, or is held by another session`);
         }
         return bare(this.#put(step, index, undefined));
       default:
