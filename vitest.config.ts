@@ -7,7 +7,7 @@ import { defineConfig } from 'vitest/config';
  */
 const groups = {
   stores: {
-    include: ['conformance', 'sqlite', 'redis', 'redlock', 'postgres', 'etcd', 'zookeeper', 'dynamodb'].map(
+    include: ['conformance', 'sqlite', 'redis', 'redlock', 'postgres', 'etcd', 'zookeeper', 'consul', 'dynamodb'].map(
       (folder) => `test/${folder}/**/*.test.ts`,
     ),
     testTimeout: 60_000,

@@ -11,6 +11,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { DynamoDB } from '@aws-sdk/client-dynamodb';
 import * as grpc from '@grpc/grpc-js';
+import { consul } from 'holdfast/consul';
 import { dynamodb } from 'holdfast/dynamodb';
 import { etcd } from 'holdfast/etcd';
 import { memory } from 'holdfast/memory';
@@ -40,6 +41,7 @@ function stores(folder) {
     postgres: postgres(new pg.Pool()),
     etcd: etcd({ grpc, endpoints: ['127.0.0.1:2379'] }),
     zookeeper: zookeeper(nowhere),
+    consul: consul({ addresses: ['http://127.0.0.1:8500'] }),
     dynamodb: dynamodb(new DynamoDB({ region: 'eu-central-1' })),
   };
 }

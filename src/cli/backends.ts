@@ -55,6 +55,14 @@ export const schemes: Readonly<Record<string, Scheme>> = {
     example: 'etcd+tls://user:password@etcd-a:2379,etcd-b:2379?cacert=ca.pem',
     open: openEtcd,
   },
+  consul: {
+    example: 'consul://localhost:8500',
+    open: openConsul,
+  },
+  'consul+tls': {
+    example: 'consul+tls://consul-a:8501,consul-b:8501?cacert=ca.pem&tokenfile=token',
+    open: openConsul,
+  },
   zk: {
     example: 'zk://zk-1:2181,zk-2:2181,zk-3:2181',
     open: async (url) => (await import('../backends/zookeeper/index.js')).zookeeperFromUrl(url),
@@ -79,6 +87,10 @@ async function openPostgres(url: string): Promise<Backend> {
 
 async function openEtcd(url: string): Promise<Backend> {
   return (await import('../backends/etcd/index.js')).etcdFromUrl(url);
+}
+
+async function openConsul(url: string): Promise<Backend> {
+  return (await import('../backends/consul/index.js')).consulFromUrl(url);
 }
 
 /** A file of this user on this machine: `holdfast/locks.db` under $XDG_STATE_HOME, else ~/.local/state. */

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../docs/files.js';
+import { startSomeConsul } from '../support/consul-server.js';
 import { DynamoDBServer } from '../support/dynamodb-server.js';
 import { EtcdCluster, etcdIsMissing } from '../support/etcd-server.js';
 import { PostgresServer, postgresIsMissing } from '../support/postgres-server.js';
@@ -65,6 +66,13 @@ const stores: readonly Store[] = [
     start: async () => {
       const server = await ZooKeeperServer.start();
       return { url: server.url, stop: () => server.stop() };
+    },
+  },
+  {
+    name: 'consul',
+    start: async () => {
+      const server = await startSomeConsul();
+      return { url: `consul://127.0.0.1:${server.port}`, stop: () => server.stop() };
     },
   },
   {

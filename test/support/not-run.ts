@@ -1,4 +1,5 @@
 import type { Reporter, TestModule } from 'vitest/node';
+import { consulIsMissing } from './consul-server.js';
 import { dynamodbLocalIsMissing } from './dynamodb-server.js';
 import { hostsAreMissing } from './hosts.js';
 import { smallDiskIsMissing } from './small-disk.js';
@@ -8,6 +9,11 @@ const leftOut: readonly { readonly missing: boolean; readonly of: RegExp; readon
     missing: dynamodbLocalIsMissing,
     of: /dynamodb/,
     what: 'the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches; those on dynalite did run.',
+  },
+  {
+    missing: consulIsMissing,
+    of: /consul/,
+    what: 'the tests on a Consul agent. They need one in CONSUL_BIN or in the path, or what "node scripts/consul-agent.mjs" builds with Go; those on what stands for it did run.',
   },
   {
     missing: hostsAreMissing,
