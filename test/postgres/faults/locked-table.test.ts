@@ -8,7 +8,7 @@ import { pgbouncerIsMissing, postgresIsMissing } from '../../support/postgres-se
 import { until } from '../../support/waits.js';
 import { Scene } from '../scene.js';
 
-const ttlMs = 1_000;
+const ttlMs = 1_600;
 
 describe.skipIf(postgresIsMissing || pgbouncerIsMissing)(
   'a table that somebody else has locked, as a long ALTER TABLE does',
@@ -54,7 +54,7 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)(
         'fails every call with a reason, and leaves no session behind that waits: %s',
         async (way) => {
           const url = way === 'directly' ? scene.server.url : pooler.url;
-          const options = { listen: false, commandTimeoutMs: 700 };
+          const options = { listen: false, commandTimeoutMs: 1_000 };
           const [store, fresh] = [openPostgres(library, url, options), openPostgres(library, url, options)];
           const { client, end } = (clients[library] as (typeof clients)[string])(url);
           const records = postgresRecords(client, options);
@@ -63,7 +63,7 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)(
             () => store.close(),
             () => fresh.close(),
           );
-          const held = ask('held', { ttlMs: 10_000 });
+          const held = ask('held', { ttlMs: 30_000 });
           await store.acquire(held);
           const unlock = await lock();
           const rounds = [
@@ -72,15 +72,14 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)(
             () => [...ending(store), records.get('k'), records.create('k', 'v', undefined)],
           ];
           for (const round of rounds) {
-            for (const told of await Promise.allSettled(round())) {
-              expect(told).toMatchObject({
-                status: 'rejected',
-                reason: { code: 'BACKEND_UNAVAILABLE', message: expect.stringMatching(/locked/) },
-              });
-            }
+            const told = (await Promise.allSettled(round())).map((one) => ('reason' in one ? one.reason : one));
+            // On a busy machine some may not even get as far as waiting for the lock.
+            for (const one of told)
+              expect(one).toMatchObject({ code: expect.stringMatching(/BACKEND_UNAVAILABLE|OUTCOME_UNKNOWN/) });
+            expect(told).toContainEqual(expect.objectContaining({ message: expect.stringMatching(/or its table: look in/) }));
           }
           expect(await store.renew([heldOf(held)])).toMatchObject([{ outcome: 'unknown' }]);
-          await until(async () => (await waitingInside()) === 0, 'nobody waits inside the server', 1_500);
+          await until(async () => (await waitingInside()) === 0, 'nobody waits inside the server', 3_000);
           await unlock();
           expect(await store.renew([heldOf(held)])).toMatchObject([{ outcome: 'renewed' }]);
           expect(await store.release(heldOf(held))).toBe('released');
