@@ -13,6 +13,8 @@ export const peers = {
   'fail-closed': async (options) => (await import('./peers/dynamodb-lock-client.mjs')).openFailClosed(options),
 };
 
+const asleep = 'who finds the name held sleeps for all that is left of its TTL: the callers come to no end in time';
+
 /** One store for each stand-in: `title`, `fix`, `command(port)` and `versions`. */
 export function storeOn({ title, fix, command, versions, missing }) {
   return {
@@ -32,6 +34,7 @@ export function storeOn({ title, fix, command, versions, missing }) {
         options: { trustLocalTime: true },
         settings:
           '`FailOpen` over SDK 2, which it needs; `trustLocalTime`, retries for ever; heartbeats every third of the TTL for `held`, none for pairs',
+        cannot: { xproc: asleep, handover: asleep },
       },
       {
         key: 'fail-closed',
