@@ -63,6 +63,8 @@ async function start(folder) {
   // Below the folder of the bench another user cannot reach it.
   const own = mkdtempSync(join(as.uid === undefined ? folder : tmpdir(), 'holdfast-bench-postgres-'));
   if (as.uid !== undefined) chownSync(own, as.uid, as.gid);
+  const remove = () => rmSync(own, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  process.once('exit', remove);
   const data = join(own, 'data');
   const initdb = ['-D', data, '--no-sync', '-A', 'trust', '-U', 'bench', '-E', 'UTF8', '--locale=C'];
   execFileSync(program('initdb'), initdb, { stdio: 'ignore', cwd: own, ...as });
@@ -85,7 +87,8 @@ async function start(folder) {
     empty: () => ask(server.port, 'VACUUM'),
     async stop() {
       await server.stop();
-      rmSync(own, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+      remove();
+      process.off('exit', remove);
     },
   };
 }
