@@ -17,22 +17,23 @@ export async function openMeter(options) {
 }
 
 function secondsOf(stats) {
-  return stats.reduce((sum, [, , user, system]) => sum + (user + system) * tickSeconds, 0);
+  return stats.reduce((sum, { ticks }) => sum + ticks * tickSeconds, 0);
 }
 
-/** A process and its children: `[pid, parent, user, system]`, the times in ticks. */
+/** A process and its children. What a child has used that has ended is in its parent's account. */
 function familyOf(pid) {
   const all = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .flatMap((entry) => statOf(entry));
-  return all.filter(([id, parent]) => id === pid || parent === pid);
+  return all.filter(({ id, parent }) => id === pid || parent === pid);
 }
 
 function statOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return [[Number(pid), Number(fields[1]), Number(fields[11]), Number(fields[12])]];
+    const ticks = fields.slice(11, 15).reduce((sum, each) => sum + Number(each), 0);
+    return [{ id: Number(pid), parent: Number(fields[1]), ticks }];
   } catch {
     // It has ended.
     return [];
