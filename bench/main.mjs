@@ -14,16 +14,31 @@ function suiteNames() {
   return readdirSync(here).filter((name) => existsSync(new URL(`${name}/suite.mjs`, here)));
 }
 
+/** A suite, or its parts: `stores` has one for each store, `stores/etcd` names one of them. */
+async function load(name, known) {
+  const [folder, part] = name.split('/');
+  if (!known.includes(folder)) throw new Error(`no suite "${name}": choose among ${known.join(', ')}`);
+  const suite = await import(`./${folder}/suite.mjs`);
+  const parts = (suite.parts ?? []).map((each) => ({ ...each, name: `${folder}/${each.name}` }));
+  if (part === undefined) return suite.parts === undefined ? [{ ...suite, name }] : parts.filter(isThere);
+  const found = parts.filter((each) => each.name === name);
+  if (found.length === 0)
+    throw new Error(`no suite "${name}": choose among ${[folder, ...parts.map((each) => each.name)].join(', ')}`);
+  return found;
+}
+
+/** What cannot be had everywhere is left out, and named, unless it was asked for by its name. */
+function isThere({ name, missing }) {
+  const reason = missing?.();
+  if (reason !== undefined) process.stderr.write(`${name} is left out: ${reason}\n`);
+  return reason === undefined;
+}
+
 async function loadSuites({ suites: names, tune, contenders }) {
   const known = suiteNames();
-  for (const name of names) {
-    if (!known.includes(name)) throw new Error(`no suite "${name}": choose among ${known.join(', ')}`);
-  }
-  const suites = await Promise.all(
-    (names.length === 0 ? known : names).map(async (name) => ({ name, ...(await import(`./${name}/suite.mjs`)) })),
-  );
+  const suites = (await Promise.all((names.length === 0 ? known : names).map((name) => load(name, known)))).flat();
   if (!tune) return suites;
-  const tunings = suites.flatMap((suite) => [suite.tuning].flat().map((tuning) => ({ ...suite, ...tuning })));
+  const tunings = suites.flatMap((suite) => [suite.tuning ?? []].flat().map((tuning) => ({ ...suite, ...tuning })));
   return tunings.filter(({ of }) => of === undefined || contenders === undefined || contenders.includes(of));
 }
 

@@ -1,6 +1,6 @@
 import { Holdfast } from 'holdfast';
 import { redis } from 'holdfast/redis';
-import { takeAll } from './leases.mjs';
+import { takeAll } from '../lib/leases.mjs';
 
 /** As the README shows it: `request`, default options. */
 export function storeOf(client, ttlMs, disconnect) {

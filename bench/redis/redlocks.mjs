@@ -1,4 +1,4 @@
-import { staying, takeAll } from './leases.mjs';
+import { staying, takeAll } from '../lib/leases.mjs';
 
 /**
  * redlock 5 and its fork have one API. Pairs are `acquire` and `release`, without the timer that `using` arms for each; what

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { root } from '../docs/files.js';
+import { postgresIsMissing } from '../support/postgres-server.js';
 import { redisIsMissing } from '../support/redis-server.js';
 
 /** Whether the benches run and what they print. How fast anything is, no test asserts: that depends on the machine. */
@@ -101,7 +102,7 @@ describe.skipIf(redisIsMissing)('npm run bench -- redis', () => {
         expect(rows.map(({ contender }) => contender)).toEqual(redisContenders);
         for (const row of rows) {
           const shape =
-            row.out === undefined || mustNotFail.test(row.contender) ? redisShapeOf(work.key) : { out: expect.any(String) };
+            row.out === undefined || mustNotFail.test(row.contender) ? serverShapeOf(work.key) : { out: expect.any(String) };
           expect(row, `${work.key} of ${row.contender}`).toMatchObject(shape);
         }
       }
@@ -131,12 +132,39 @@ describe.skipIf(redisIsMissing)('npm run bench -- redis', () => {
   );
 });
 
+describe.skipIf(postgresIsMissing)('npm run bench -- stores', () => {
+  it(
+    'measures the contenders of one store, with its server’s part',
+    async () => {
+      const [result] = JSON.parse(await quick('stores/postgres', '--json', '--only', 'solo,held')) as [Result];
+      expect(result.measured.map(({ work }) => work.key)).toEqual(['solo', 'held']);
+      for (const { work, rows } of result.measured) {
+        expect(rows.map(({ contender }) => contender)).toEqual(['raw', 'holdfast', 'advisory', 'verrou']);
+        for (const row of rows) {
+          const cannot = work.key === 'held' && row.contender === 'verrou';
+          const shape = cannot ? { out: expect.stringContaining('no renewal') } : serverShapeOf(work.key);
+          expect(row, `${work.key} of ${row.contender}`).toMatchObject(shape);
+        }
+      }
+      expect(result.targets.map(({ says }) => says.split(':')[0])).toEqual(['solo']);
+    },
+    minutesMs,
+  );
+
+  it('says which stores there are', async () => {
+    await expect(quick('stores/nosuch')).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/no suite "stores\/nosuch": .*stores\/postgres, stores\/etcd/),
+    });
+  });
+});
+
 /** A page before, within and after the section of the suite. */
 function parts(page: string): readonly string[] {
   return readFileSync(page, 'utf8').split(/(?<=<!-- bench redis: begin -->)|(?=<!-- bench redis: end -->)/);
 }
 
-function redisShapeOf(work: string): object {
+function serverShapeOf(work: string): object {
   const figure = expect.any(Number);
   return work === 'held' ? { ...shapeOf(work), serverUsPerLeaseSecond: figure, serverShare: figure } : shapeOf(work);
 }

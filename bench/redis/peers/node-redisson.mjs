@@ -1,5 +1,5 @@
 import { Redisson, TimeUnit } from 'node-redisson';
-import { takeAll } from '../leases.mjs';
+import { takeAll } from '../../lib/leases.mjs';
 
 /**
  * It makes its own two connections (ioredis). Pairs are given the TTL as their lease time, which spares the watchdog's timer;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { takeAll } from '../../lib/leases.mjs';
 import { connectIoredis } from '../clients.mjs';
-import { takeAll } from '../leases.mjs';
 
 const giveBackScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
 const renewScript = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0`;

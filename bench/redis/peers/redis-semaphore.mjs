@@ -1,6 +1,6 @@
 import { Mutex } from 'redis-semaphore';
+import { takeAll } from '../../lib/leases.mjs';
 import { connectIoredis } from '../clients.mjs';
-import { takeAll } from '../leases.mjs';
 
 /** A Mutex per use, as its README does. Pairs are short, so their renewal is off; what is held is renewed at its own pace. */
 export async function open({ port, ttlMs, retryInterval }) {

@@ -1,6 +1,6 @@
 import { createLock, IoredisAdapter } from 'redlock-universal';
+import { staying, takeAll } from '../../lib/leases.mjs';
 import { connectIoredis } from '../clients.mjs';
-import { staying, takeAll } from '../leases.mjs';
 
 /** Its `lean` lock is its fastest. Pairs are `acquire` and `release`; what is held is held by `using`, which renews. */
 export async function open({ port, ttlMs, retryDelay }) {

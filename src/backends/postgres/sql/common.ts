@@ -6,6 +6,14 @@ const notifyUsageMax = 0.9;
 
 const ms = (n: number) => `interval '${n} milliseconds'`;
 
+/**
+ * Whether anything stands in the other tables that an ask would have to look at. Written out where it is needed: a function in SQL would be
+ * planned anew each time, which costs as much as a grant.
+ */
+export const isSlow = (s: string): string =>
+  `EXISTS (SELECT FROM ${s}.waiters WHERE name = _name) OR EXISTS (SELECT FROM ${s}.readers WHERE name = _name)
+          OR EXISTS (SELECT FROM ${s}.ended WHERE name = _name AND until > _t)`;
+
 /** What several functions share. Each statement of a function takes a snapshot of its own, so after the lock of the row it sees all that was done before under it. */
 export const common = (s: string): string => `
 CREATE OR REPLACE FUNCTION ${s}.v1_us(_t timestamptz) RETURNS bigint LANGUAGE sql STABLE AS
@@ -66,12 +74,6 @@ BEGIN
   RETURN _r;
 END $holdfast$;
 
--- Whether anything stands in the other tables that an ask would have to look at.
-CREATE OR REPLACE FUNCTION ${s}.v1_slow(_name text, _t timestamptz) RETURNS boolean LANGUAGE sql VOLATILE AS $holdfast$
-  SELECT EXISTS (SELECT FROM ${s}.waiters WHERE name = _name) OR EXISTS (SELECT FROM ${s}.readers WHERE name = _name)
-    OR EXISTS (SELECT FROM ${s}.ended WHERE name = _name AND until > _t)
-$holdfast$;
-
 -- Mints and grants; the row of the name is locked, and the name is free for this mode. Answers '<first> <last> <owner>'.
 CREATE OR REPLACE FUNCTION ${s}.v1_grant(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text)
   RETURNS text LANGUAGE plpgsql AS $holdfast$
@@ -88,7 +90,7 @@ BEGIN
     INSERT INTO ${s}.readers VALUES (_name, _owner, _first, _last, _expires, _t, _ttl, 0, _node, _metadata);
   ELSE
     UPDATE ${s}.leases SET first = greatest(fence + 1, _us), fence = greatest(fence + 1, _us) + _fences - 1, owner = _owner, expires = _expires, since = _t,
-        ttl_ms = _ttl, renewals = 0, node = _node, metadata = _metadata, slow = slow AND ${s}.v1_slow(_name, _t)
+        ttl_ms = _ttl, renewals = 0, node = _node, metadata = _metadata, slow = slow AND (${isSlow(s)})
       WHERE name = _name RETURNING first, fence INTO _first, _last;
   END IF;
   RETURN _first || ' ' || _last || ' ' || _owner;
@@ -103,15 +105,16 @@ BEGIN
     ON CONFLICT (name, owner) DO UPDATE SET until = excluded.until, why = coalesce(excluded.why, e.why);
 END $holdfast$;
 
--- The holders of a name, for people.
-CREATE OR REPLACE FUNCTION ${s}.v1_holders(_name text, _t timestamptz, _max integer) RETURNS json LANGUAGE sql VOLATILE AS $holdfast$
-  SELECT coalesce(json_agg(h), '[]') FROM (
+-- The holders of a name, for people. Its plan is kept, as that of a function in SQL would not be.
+CREATE OR REPLACE FUNCTION ${s}.v1_holders(_name text, _t timestamptz, _max integer) RETURNS json LANGUAGE plpgsql AS $holdfast$
+BEGIN
+  RETURN (SELECT coalesce(json_agg(h), '[]') FROM (
     SELECT owner, false AS shared, fence::text AS last, ttl_ms AS ttl, ${s}.v1_ms(_t - since) AS age, ${s}.v1_ms(expires - _t) AS left, renewals, node, metadata
       FROM ${s}.leases WHERE name = _name AND expires > _t
     UNION ALL (SELECT owner, true, last::text, ttl_ms, ${s}.v1_ms(_t - since), ${s}.v1_ms(expires - _t), renewals, node, metadata
       FROM ${s}.readers WHERE name = _name AND expires > _t ORDER BY first LIMIT _max)
-  ) h
-$holdfast$;
+  ) h);
+END $holdfast$;
 `;
 
 /** Whoever asks holds it shared, for its statement: a transaction that took the name for itself (v1_take_in) keeps them out without a lock on the row. */

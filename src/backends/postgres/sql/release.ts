@@ -1,3 +1,5 @@
+import { isSlow } from './common.js';
+
 /**
  * Compare and free; wakes whoever is next. Answers `released`, `absent` or `not-owner`.
  *
@@ -33,7 +35,7 @@ BEGIN
     RETURN CASE WHEN _found THEN 'released' ELSE 'not-owner' END;
   END IF;
   IF NOT _found THEN RETURN 'absent'; END IF;
-  UPDATE ${s}.leases SET expires = '-infinity', free_since = _t, slow = ${s}.v1_slow(_name, _t) WHERE name = _name;
+  UPDATE ${s}.leases SET expires = '-infinity', free_since = _t, slow = (${isSlow(s)}) WHERE name = _name;
   PERFORM ${s}.v1_wake(_name);
   RETURN 'released';
 END $holdfast$;
