@@ -57,7 +57,7 @@ export class Commands {
     const via: Send = send ?? ((words) => this.#driver.command(key, words));
     const keys = this.#driver.cluster ? [key, ...script.siblings.map((name) => siblingOf(key, name))] : locks;
     const rest = [String(keys.length), ...keys, ...args];
-    const known = ['EVALSHA', script.sha, ...rest];
+    const known = ['evalsha', script.sha, ...rest];
     const first = () => via(known);
     // With the text, so that it cannot be forgotten in between.
     const whole = () => via(['EVAL', script.lua, ...rest]);

@@ -83,24 +83,35 @@ interface Corked {
   uncork(): void;
 }
 
+/** Those that were corked in this turn of the event loop; one list and one tick for all clients. */
+const corked: Corked[] = [];
+let turn = 0;
+let turnEnds = false;
+
+function endTurn(): void {
+  turn += 1;
+  turnEnds = false;
+  for (const stream of corked.splice(0)) stream.uncork();
+}
+
 /**
  * ioredis makes one write of each command, and each is a system call: from the second on, those of one turn of the event loop
  * leave together at its end. The first leaves at once, so that a single one keeps nothing waiting, nobody else's either.
  */
 function gathering(): (stream: unknown) => void {
   let sent = 0;
-  let corked: Corked | undefined;
-  const leave = () => {
-    sent = 0;
-    corked?.uncork();
-    corked = undefined;
-  };
+  let sentIn = -1;
   return (stream) => {
+    if (sentIn !== turn) sent = 0;
+    sentIn = turn;
     sent += 1;
-    if (sent === 1) return process.nextTick(leave);
-    if (corked !== undefined || typeof (stream as Partial<Corked> | null | undefined)?.cork !== 'function') return;
-    corked = stream as Corked;
-    corked.cork();
+    if (!turnEnds) {
+      turnEnds = true;
+      process.nextTick(endTurn);
+    }
+    if (sent !== 2 || typeof (stream as Partial<Corked> | null | undefined)?.cork !== 'function') return;
+    (stream as Corked).cork();
+    corked.push(stream as Corked);
   };
 }
 

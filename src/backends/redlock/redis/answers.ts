@@ -8,25 +8,35 @@ import type { HoldCopy, NodeRenewal, Standing, Vote, Confirmed } from '../node.j
 
 /** What every script for votes answers first. */
 export function standingOf(reply: Reply): Standing {
-  const [state, votesIn, now] = list(reply);
-  const said = text(state);
-  if (said !== 'votes' && said !== 'waits' && said !== 'stranger') throw misdelivered();
-  return { state: said, votesInMs: number(votesIn), nowUs: number(now) };
+  const words = list(reply);
+  const state = text(words[0]);
+  if (state !== 'votes' && state !== 'waits' && state !== 'stranger') throw misdelivered();
+  return { state, votesInMs: number(words[1]), nowUs: number(words[2]) };
 }
 
+/** Once for each node and lock: without the ease of spread and rest, which cost more than the rest of it. */
 export function voteOf(reply: Reply, owner: string, place: Omit<Place, 'nowMs'>): Standing & { readonly vote?: Vote } {
   const standing = standingOf(reply);
   if (standing.state !== 'votes') return standing;
-  const [, , , outcome, ...rest] = list(reply);
-  const at = { ...place, nowMs: standing.nowUs / 1_000 };
-  if (outcome === 'ended') return { ...standing, vote: { outcome } };
-  if (outcome === 'held') return { ...standing, vote: { outcome, holder: holderRecord(rest[0] ?? null, at) } };
-  const [first, last, to, ended] = rest;
-  // Another's yes must not be taken for one's own.
-  if (outcome !== 'yes' || to !== owner) throw misdelivered();
-  const robbed = list(ended).map((holder) => holderRecord(holder, at));
-  return { ...standing, vote: { outcome, first: BigInt(text(first)), last: BigInt(text(last)), ended: robbed } };
+  const words = list(reply);
+  const { votesInMs, nowUs } = standing;
+  return { state: 'votes', votesInMs, nowUs, vote: saidOf(words, owner, place, nowUs / 1_000) };
 }
+
+function saidOf(words: readonly Reply[], owner: string, place: Omit<Place, 'nowMs'>, nowMs: number): Vote {
+  const outcome = words[3];
+  if (outcome === 'ended') return { outcome };
+  if (outcome === 'held') return { outcome, holder: holderRecord(words[4] ?? null, { ...place, nowMs }) };
+  // Another's yes must not be taken for one's own.
+  if (outcome !== 'yes' || words[6] !== owner) throw misdelivered();
+  const first = BigInt(text(words[4]));
+  const last = words[5] === words[4] ? first : BigInt(text(words[5]));
+  const robbed = list(words[7]);
+  const ended = robbed.length === 0 ? nobody : robbed.map((holder) => holderRecord(holder, { ...place, nowMs }));
+  return { outcome, first, last, ended };
+}
+
+const nobody: readonly LockRecord[] = [];
 
 export function confirmedOf(reply: Reply, owner: string): Confirmed {
   const standing = standingOf(reply);

@@ -210,8 +210,9 @@ function ttlOf({ ttlMs }: { readonly ttlMs: number }): string {
   return String(Math.ceil(ttlMs));
 }
 
+/** Below 2^53. */
 function whole(n: number): string {
-  return Math.floor(n).toFixed(0);
+  return String(Math.floor(n));
 }
 
 function flag(yes: boolean): string {
