@@ -47,7 +47,8 @@ export async function findings(store: Store, settings: Settings): Promise<readon
   const leader = await ask('asking for the leader', { method: 'GET', path: '/v1/status/leader' });
   if (leader === '""') found.push(leaderless);
   const peers = await ask('asking for the servers', { method: 'GET', path: '/v1/status/peers' });
-  if (peers !== undefined) found.push(...parsed('asking for the servers', peers, () => aboutPeers(JSON.parse(peers) as readonly string[])));
+  if (peers !== undefined)
+    found.push(...parsed('asking for the servers', peers, () => aboutPeers(JSON.parse(peers) as readonly string[])));
   const self = await ask('asking the agent about itself', { method: 'GET', path: '/v1/agent/self' });
   if (self !== undefined) found.push(...parsed('asking the agent about itself', self, () => aboutAgent(factsOf(self))));
   found.push(...(await unreachable(store)), ...(await aboutRights(store)), ...(await aboutKeys(store)));

@@ -5,7 +5,19 @@ import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
-import { isAbsent, isAt, isDelayed, isThere, type KeyValue, lock, type Op, opsMax, removeAt, type TxnAnswer, unlock } from './ops.js';
+import {
+  isAbsent,
+  isAt,
+  isDelayed,
+  isThere,
+  type KeyValue,
+  lock,
+  type Op,
+  opsMax,
+  removeAt,
+  type TxnAnswer,
+  unlock,
+} from './ops.js';
 import { markOps } from './releasing.js';
 import type { Noted } from './rpc.js';
 import { isTooOld, type Seat } from './seats.js';
