@@ -22,11 +22,14 @@ interface Ports {
   readonly http: number;
   readonly server: number;
   readonly serf: number;
+  readonly https?: number;
 }
 
 export interface ConsulConfig {
   /** Keeps its data in its folder, so that it can be killed and started again. Otherwise nothing is left after a restart. */
   readonly keepsData?: boolean;
+  /** Files in PEM: it takes TLS as well, on `secureAddress`. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
   /** More of the configuration file. */
   readonly more?: object;
 }
@@ -43,7 +46,7 @@ export class ConsulServer {
     name: string,
     ports: Ports,
     servers: readonly Ports[],
-    { keepsData = servers.length > 1, more = {} }: ConsulConfig,
+    { keepsData = servers.length > 1, certificate, more = {} }: ConsulConfig,
   ) {
     this.port = ports.http;
     this.#ports = ports;
@@ -62,6 +65,7 @@ export class ConsulServer {
       log_level: 'ERROR',
       ...(keepsData ? { server: true, bootstrap_expect: servers.length, data_dir: path.join(this.#folder, 'data') } : {}),
       ...(keepsData ? { retry_join: others.map(({ serf }) => `127.0.0.1:${serf}`), retry_interval: '1s' } : {}),
+      ...(certificate === undefined ? {} : { tls: { https: { cert_file: certificate.cert, key_file: certificate.key } } }),
       bind_addr: '127.0.0.1',
       client_addr: '127.0.0.1',
       ...more,
@@ -78,6 +82,10 @@ export class ConsulServer {
 
   get address(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  get secureAddress(): string {
+    return `https://127.0.0.1:${this.#ports.https}`;
   }
 
   /** Restarted without its data: it counts from 1 again. Only for one that keeps none. */
@@ -168,7 +176,10 @@ export class ConsulCluster {
     // Another process may take a port between its choice and its use.
     for (let tries = 1; ; tries++) {
       const ports: Ports[] = [];
-      for (let i = 0; i < count; i++) ports.push({ http: await freePort(), server: await freePort(), serf: await freePort() });
+      const secure = async () => (config.certificate === undefined ? {} : { https: await freePort() });
+      for (let i = 0; i < count; i++) {
+        ports.push({ http: await freePort(), server: await freePort(), serf: await freePort(), ...(await secure()) });
+      }
       const started = new ConsulCluster(ports.map((each, i) => new ConsulServer(`m${i}`, each, ports, config)));
       try {
         for (const member of started.members) member.launch();

@@ -6,10 +6,10 @@ import { limits } from '../../core/limits.js';
 import { unsettled, verdictOf } from './errors.js';
 import { enqueue, type Granting, grant, isTooMuch, sweep, type Terms } from './granting.js';
 import type { NameKeys } from './keys.js';
-import { type KeyValue, type Op, removeAt, setAt, type TxnAnswer } from './ops.js';
+import { isDelayed, type KeyValue, type Op, removeAt, setAt, type TxnAnswer } from './ops.js';
 import { withdraw } from './releasing.js';
 import type { Noted } from './rpc.js';
-import type { Seat } from './seats.js';
+import { isTooOld, type Seat } from './seats.js';
 import type { Session } from './sessions.js';
 import type { Store } from './store.js';
 import { beaten, fencesIn, fencesOf, lockRecord, parseText } from './values.js';
@@ -26,6 +26,9 @@ const delayedRetryMs = 250;
 
 /** A place that is waited in is kept by a sign of life each time when so much has passed: five before it is forgotten. */
 const placeBeatMs = limits.placeMs / 5;
+
+/** More often where the lock-delay keeps the head of the queue from its turn: else it would be taken for dead. */
+const delayedBeatMs = limits.claimMs / 4;
 
 /** One call of `acquire`: an owner that asks, for the first time or again. */
 export class Acquiring {
@@ -45,7 +48,7 @@ export class Acquiring {
     this.#store = store;
     this.#ask = ask;
     this.#keys = store.keys.of(ask.name);
-    this.#seat = store.seats.of(ask.owner);
+    this.#seat = store.seats.of(ask.owner, store.rpc);
     this.#terms = { ask, id: this.#seat.id, keys: this.#keys, all: store.keys };
     this.#askedAt = store.rpc.ports.now();
     this.#dueMs = this.#askedAt.monotonicMs + callTimeoutMs(store.commandTimeoutMs, ask.ttlMs);
@@ -121,6 +124,10 @@ export class Acquiring {
     if (text === undefined) return undefined;
     this.#granted = true;
     this.#store.waiting.unwatch(this.#seat);
+    if (isTooOld(this.#seat, kv, this.#store.rpc)) {
+      await this.#startOver(kv, text.epoch ?? 0);
+      return undefined;
+    }
     const next = beaten(text);
     const session = this.#store.sessions.byId(kv.session);
     if (session !== undefined) await this.#store.sessions.keep(session, this.#leftMs());
@@ -153,9 +160,9 @@ export class Acquiring {
   }
 
   /** @param epoch of a grant, whose first step is that this epoch is still the present one */
-  #missed({ failed }: Extract<TxnAnswer, { ok: false }>, epoch?: number): undefined {
-    if (epoch !== undefined && failed.some(({ op }) => op === 0)) this.#store.epoch.forget(epoch);
-    this.#isDelayed ||= failed.some(({ what }) => /lock delay/.test(what));
+  #missed(answer: Extract<TxnAnswer, { ok: false }>, epoch?: number): undefined {
+    if (epoch !== undefined && answer.failed.some(({ op }) => op === 0)) this.#store.epoch.forget(epoch);
+    this.#isDelayed ||= isDelayed(answer);
   }
 
   async #done(kvs: readonly KeyValue[], { key, text }: Granting, session: string, epoch: number, before: number) {
@@ -208,7 +215,8 @@ export class Acquiring {
     }
     const text = parseText(found);
     if (text === undefined) return true;
-    if (seat.place !== undefined && nowMs - seat.place.beatAtMs < placeBeatMs) return true;
+    const beatMs = this.#isDelayed ? delayedBeatMs : placeBeatMs;
+    if (seat.place !== undefined && nowMs - seat.place.beatAtMs < beatMs) return true;
     const next = beaten(text);
     const answer = await this.#txn([setAt(found.key, found.modifyIndex, JSON.stringify(next))]);
     const [kv] = answer.ok ? answer.kvs : [];

@@ -14,6 +14,8 @@ export class Epoch {
   readonly #rpc: Rpc;
   readonly #keys: Keys;
   #known: number | undefined;
+  /** The highest that was known: a new one is above it also where the clock is behind. */
+  #last = 0;
   #loading: Promise<number> | undefined;
 
   constructor(rpc: Rpc, keys: Keys) {
@@ -38,7 +40,7 @@ export class Epoch {
   async renew(old: number, timeoutMs: number): Promise<void> {
     const { pointer } = await this.#read(timeoutMs);
     // Else another process was faster.
-    if (epochIn(pointer) <= old) await this.#write(pointer, Math.max(nowUs(), old + this.#rpc.highest + 1), timeoutMs);
+    if (epochIn(pointer) <= old) await this.#write(pointer, this.#above(old), timeoutMs);
     // Another call of this process was faster.
     if (this.#known !== undefined && this.#known > old) return;
     this.#rpc.forgetIndex();
@@ -51,10 +53,15 @@ export class Epoch {
       const value = epochIn(pointer);
       if (isWhole) {
         this.#known = value;
+        this.#last = Math.max(this.#last, value);
         return value;
       }
-      await this.#write(pointer, Math.max(nowUs(), value + this.#rpc.highest + 1), timeoutMs);
+      await this.#write(pointer, this.#above(value), timeoutMs);
     }
+  }
+
+  #above(old: number): number {
+    return Math.max(nowUs(), Math.max(old, this.#last) + this.#rpc.highest + 1);
   }
 
   async #read(timeoutMs: number): Promise<{ readonly pointer: KeyValue | undefined; readonly isWhole: boolean }> {

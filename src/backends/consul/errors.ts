@@ -42,7 +42,17 @@ const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
     /too large|exceeds|too many operations/i,
     'this is more than a transaction may have: shorten the metadata or the value, or see limits in the agent',
   ],
+  [/HTTP request to an HTTPS server/i, 'this is the port for TLS: write https: (in a URL consul+tls:)'],
   [/cross datacenter lock/i, 'give the address of a server agent, or of an agent in that datacenter'],
+];
+
+// Of servers that may come and go, or get another certificate, so these are tried again.
+const passing: typeof lasting = [
+  [/altname/i, 'give tls.servername, or the name in its certificate as the address'],
+  [/certificate has expired/i, 'renew it'],
+  [/self.signed certificate|unable to (?:verify|get)/i, 'give tls.ca, the certificate of who signed it (in a URL cacert=FILE)'],
+  [/certificate required|bad certificate/i, 'give tls.cert and tls.key, which the agent asks for'],
+  [/wrong version number/i, 'this port takes no TLS: write http: (in a URL consul:), or give the HTTPS port'],
 ];
 
 /** Of errors of node:net: no connection was made, so nothing was sent. */
@@ -61,11 +71,13 @@ export function verdictOf(error: unknown): Verdict {
   const { code, errors } = Object(error) as { readonly code?: unknown; readonly errors?: readonly unknown[] };
   // Of a host with several addresses: each was tried.
   if (errors !== undefined) return errors.every((one) => unsent.has(Object(one).code)) ? 'refused' : 'unknown';
-  return unsent.has(code) || isTls(code) ? 'refused' : 'unknown';
+  return unsent.has(code) || isTls(code) || /wrong version number/i.test(said) ? 'refused' : 'unknown';
 }
 
+/** Of a handshake that failed; later errors of TLS may come when the request has been read. */
 function isTls(code: unknown): boolean {
-  return typeof code === 'string' && /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code);
+  const handshake = /^(?:ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_SSL_.*(?:CERTIFICATE|HANDSHAKE|VERSION|UNKNOWN_CA))/;
+  return typeof code === 'string' && handshake.test(code);
 }
 
 function fixFor(said: string): string | undefined {
@@ -84,8 +96,9 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
       ? new OutcomeUnknownError(message, details)
       : new BackendUnavailableError(message, { ...details, permanent: true });
   }
-  const message = `Consul failed while ${doing}: ${said}`;
-  const advice = 'check that the agent is reachable and that a majority of the servers is up';
+  const message = `Consul failed while ${doing}: ${said.trim()}`;
+  const known = passing.find(([pattern]) => pattern.test(said))?.[1];
+  const advice = known ?? 'check that the agent is reachable and that a majority of the servers is up';
   if (uncertain) return new OutcomeUnknownError(`${message}: ${advice}`, details);
   return new BackendUnavailableError(`${message}: ${advice}`, details);
 }

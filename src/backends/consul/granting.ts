@@ -2,7 +2,7 @@ import type { Ask } from '../../core/backend.js';
 import type { Keys, NameKeys } from './keys.js';
 import { isAbsent, isAt, isThere, type KeyValue, lock, type Op, opsMax, remove, removeAt, set, unlock } from './ops.js';
 import type { Session } from './sessions.js';
-import { holdText, placeText, readersText, type Text } from './values.js';
+import { holdText, lineText, placeText, readersText, type Text } from './values.js';
 import { isOver, type View } from './view.js';
 
 /** What a grant or a place rests on, for one owner and name. */
@@ -80,6 +80,6 @@ export function sweep(kvs: readonly Pick<KeyValue, 'key' | 'modifyIndex'>[]): re
 export function enqueue({ ask, id, keys, all }: Terms, session: Session): Granting {
   const key = keys.place(id);
   const text = placeText(ask, id);
-  const ops = [isAbsent(all.mark(id)), isAbsent(key), set(keys.line, id), lock(key, session.id, JSON.stringify(text))];
+  const ops = [isAbsent(all.mark(id)), isAbsent(key), set(keys.line, lineText(id)), lock(key, session.id, JSON.stringify(text))];
   return { ops, key, text };
 }

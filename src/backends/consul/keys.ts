@@ -3,7 +3,7 @@ import { decodeName, encodeName, type LockName } from '../../core/name.js';
 
 /**
  * Where a name lies: `PREFIX locks/NAME/` and then `lock`, `read/ID`, `wait/ID`, `line`. Slashes of the name are percent-encoded
- * (encodeName makes no `%2F` of anything else), so the first one ends it.
+ * (encodeName makes no `%2F` of anything else), so the first one ends it; and so are `.` and `..` between them.
  */
 export class NameKeys {
   /** Below it is all of this name. */
@@ -48,7 +48,7 @@ export class Keys {
   }
 
   of({ encoded }: LockName): NameKeys {
-    return new NameKeys(`${this.prefix}locks/${withoutSlashes(encoded)}/`);
+    return new NameKeys(`${this.prefix}locks/${asPart(encoded)}/`);
   }
 
   /** There for as long as this epoch is the present one: Consul compares no values, but it can tell what is there. */
@@ -62,14 +62,14 @@ export class Keys {
   }
 
   record({ encoded }: LockName): string {
-    return `${this.prefix}records/${withoutSlashes(encoded)}`;
+    return `${this.prefix}records/${asPart(encoded)}`;
   }
 
   /** What all keys of names that start so start with; and maybe a few others. */
   startingWith(namePrefix: string): string {
-    // Half of a surrogate pair at the end is encoded otherwise when the other half follows.
-    const whole = namePrefix.replace(/[\ud800-\udbff]$/, '');
-    return `${this.prefix}locks/${withoutSlashes(encodeName(whole))}`;
+    // Half of a surrogate pair at the end is encoded otherwise when the other half follows; and so are dots, by what follows.
+    const whole = namePrefix.replace(/(?:[\ud800-\udbff]|\.+)$/, '');
+    return `${this.prefix}locks/${asPart(encodeName(whole))}`;
   }
 
   /** Undefined for keys that are of no lock. */
@@ -90,6 +90,8 @@ export function idOf(owner: string): string {
   return createHash('sha256').update(owner).digest('hex').slice(0, idChars);
 }
 
-function withoutSlashes(encoded: string): string {
-  return encoded.includes('/') ? encoded.replaceAll('/', '%2F') : encoded;
+/** As one part of a path. What stands for a folder in paths is encoded so that neither an address nor Consul takes it for one. */
+function asPart(encoded: string): string {
+  if (!/[/.]/.test(encoded)) return encoded;
+  return encoded.replace(/(?<=^|\/)\.{1,2}(?=$|\/)/g, (dots) => '%u002E'.repeat(dots.length)).replaceAll('/', '%2F');
 }

@@ -28,6 +28,11 @@ export type TxnAnswer =
   /** Nothing was done. */
   | { readonly ok: false; readonly failed: readonly { readonly op: number; readonly what: string }[] };
 
+/** Not granted because a session that had locked one of the keys was ended not long ago. Consul tells of no other step then. */
+export function isDelayed(answer: TxnAnswer): boolean {
+  return !answer.ok && answer.failed.some(({ what }) => /lock delay/.test(what));
+}
+
 function step(Verb: string, Key: string, more: Partial<Op['KV']> = {}): Op {
   return { KV: { Verb, Key, ...more } };
 }

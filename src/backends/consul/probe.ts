@@ -3,6 +3,7 @@ import { HoldfastError } from '../../core/errors.js';
 import type { Endpoint, Request } from './http.js';
 import { look, lookBelow } from './ops.js';
 import type { Settings } from './options.js';
+import { parsed } from './rpc.js';
 import { createSession } from './sessions.js';
 import type { Store } from './store.js';
 import { isReadersText } from './values.js';
@@ -46,9 +47,10 @@ export async function findings(store: Store, settings: Settings): Promise<readon
   const leader = await ask('asking for the leader', { method: 'GET', path: '/v1/status/leader' });
   if (leader === '""') found.push(leaderless);
   const peers = await ask('asking for the servers', { method: 'GET', path: '/v1/status/peers' });
-  if (peers !== undefined) found.push(...aboutPeers(JSON.parse(peers) as readonly string[]));
+  if (peers !== undefined)
+    found.push(...parsed('asking for the servers', peers, () => aboutPeers(JSON.parse(peers) as readonly string[])));
   const self = await ask('asking the agent about itself', { method: 'GET', path: '/v1/agent/self' });
-  if (self !== undefined) found.push(...aboutAgent(factsOf(self)));
+  if (self !== undefined) found.push(...parsed('asking the agent about itself', self, () => aboutAgent(factsOf(self))));
   found.push(...(await unreachable(store)), ...(await aboutRights(store)), ...(await aboutKeys(store)));
   if (settings.token !== undefined && settings.addresses.some((address) => isInTheClear(address))) found.push(clearToken);
   return denied.length === 0 ? found : [...found, notAsked(denied)];

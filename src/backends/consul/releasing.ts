@@ -1,5 +1,6 @@
 import type { Ask, Held, Release, RevokedBy } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
+import { OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { verdictOf } from './errors.js';
 import { idOf, type NameKeys } from './keys.js';
@@ -31,12 +32,13 @@ export async function release(store: Store, held: Held): Promise<Release> {
     const view = await readView(store, keys, id, leftMs);
     own = view.holders.find((holder) => holder.id === id && holder.kv.key === key)?.kv;
     if (own === undefined) {
-      // What was not answered may still come: core withdraws it.
+      // An ask that was not answered may still come.
+      if (seat?.uncertain === true) await withdraw(store, held, leftMs);
       if (seat !== undefined) store.seats.over(seat);
       return view.holders.length > 0 ? 'not-owner' : 'absent';
     }
   }
-  return 'absent';
+  throw new OutcomeUnknownError(`Consul: the hold on "${name.text}" changes too fast to be released: it is tried again`);
 }
 
 /** @param isLoose a copy of the ask may still be under way: it must find a mark */
@@ -74,7 +76,7 @@ export async function abandon(store: Store, ask: Ask): Promise<void> {
 }
 
 /** First a mark that its asks are refused for, then whatever the owner has: so nothing can come after it. */
-export async function withdraw(store: Store, { name, owner }: Ask, timeoutMs: number): Promise<void> {
+export async function withdraw(store: Store, { name, owner }: Pick<Ask, 'name' | 'owner'>, timeoutMs: number): Promise<void> {
   const seat = store.seats.find(owner);
   const id = seat?.id ?? idOf(owner);
   const keys = store.keys.of(name);

@@ -1,14 +1,26 @@
 import type { Grant, LockRecord, Revocation, Revoker } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
-import { OutcomeUnknownError } from '../../core/errors.js';
+import { BackendUnavailableError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
-import { isAbsent, isAt, isThere, lock, type Op, opsMax, removeAt, type TxnAnswer, unlock } from './ops.js';
+import {
+  isAbsent,
+  isAt,
+  isDelayed,
+  isThere,
+  type KeyValue,
+  lock,
+  type Op,
+  opsMax,
+  removeAt,
+  type TxnAnswer,
+  unlock,
+} from './ops.js';
 import { markOps } from './releasing.js';
 import type { Noted } from './rpc.js';
-import type { Seat } from './seats.js';
+import { isTooOld, type Seat } from './seats.js';
 import type { Session } from './sessions.js';
 import type { Store } from './store.js';
 import { beaten, fencesIn, fencesOf, holdText, lockRecord, parseText, readersText, revokedBy, type Text } from './values.js';
@@ -47,7 +59,7 @@ export class Revoking {
     this.#name = name;
     this.#by = by;
     this.#keys = store.keys.of(name);
-    this.#seat = heir === undefined ? undefined : store.seats.of(heir.owner);
+    this.#seat = heir === undefined ? undefined : store.seats.of(heir.owner, store.rpc);
     const timeoutMs = heir === undefined ? store.commandTimeoutMs : callTimeoutMs(store.commandTimeoutMs, heir.ttlMs);
     this.#dueMs = store.rpc.ports.now().monotonicMs + timeoutMs;
   }
@@ -89,6 +101,7 @@ export class Revoking {
     const before = this.#store.rpc.highest;
     const answer = await this.#txn(this.#ops(view, batch, isLast, marks, inherits), marks, inherits);
     if (answer === undefined || !answer.ok) {
+      if (answer !== undefined && isDelayed(answer)) throw delayed(this.#name);
       if (answer !== undefined && !this.#noted.uncertain) this.#attempted = [];
       if (inherits !== undefined && answer?.ok === false && answer.failed.some(({ op }) => op === 0)) {
         this.#store.epoch.forget(inherits.epoch);
@@ -139,7 +152,9 @@ export class Revoking {
       return await this.#store.rpc.txn('revoking', ops, this.#leftMs(), this.#noted);
     } catch (error) {
       if (verdictOf(error) !== 'session-gone') throw error;
-      for (const session of [marks, heir?.session]) if (session !== undefined) this.#store.sessions.gone(session.id);
+      this.#store.sessions.gone(marks.id);
+      // Which of them is gone was not said; leases may be under the other, and it must be kept for them.
+      if (heir !== undefined) await this.#store.sessions.confirm(heir.session, this.#leftMs());
       return undefined;
     }
   }
@@ -148,9 +163,7 @@ export class Revoking {
     const kv = answer.ok ? answer.kvs.findLast((one) => one.key === key) : undefined;
     if (kv === undefined) return undefined;
     if (kv.createIndex <= before) {
-      // The store went back: see acquiring.ts.
-      await this.#store.rpc.txn('taking back', removeAt(kv), this.#leftMs());
-      await this.#store.epoch.renew(epoch, this.#leftMs());
+      await this.#startOver(kv, epoch);
       return undefined;
     }
     if (this.#seat !== undefined) this.#seat.hold = { key, modifyIndex: kv.modifyIndex, session: session.id, text };
@@ -158,10 +171,20 @@ export class Revoking {
     return { ended: this.#ended, grant: this.#grantOf(fences) };
   }
 
+  /** The store went back: see acquiring.ts. */
+  async #startOver(kv: KeyValue, epoch: number): Promise<void> {
+    await this.#store.rpc.txn('taking back', removeAt(kv), this.#leftMs());
+    await this.#store.epoch.renew(epoch, this.#leftMs());
+  }
+
   /** The heir has it already: its second try robs nobody. */
   async #again({ kv }: Holder): Promise<Revocation | undefined> {
     const text = parseText(kv);
     if (text === undefined) return undefined;
+    if (this.#seat !== undefined && isTooOld(this.#seat, kv, this.#store.rpc)) {
+      await this.#startOver(kv, text.epoch ?? 0);
+      return undefined;
+    }
     const next = beaten(text);
     const answer = await this.#store.rpc.txn('revoking', [setAt(kv.key, kv.modifyIndex, JSON.stringify(next))], this.#leftMs());
     const [written] = answer.ok ? answer.kvs : [];
@@ -197,4 +220,10 @@ export class Revoking {
   #leftMs(): number {
     return Math.max(1, this.#dueMs - this.#store.rpc.ports.now().monotonicMs);
   }
+}
+
+function delayed({ text }: LockName): BackendUnavailableError {
+  return new BackendUnavailableError(
+    `Consul: "${text}" may not be locked yet, because the session of its last holder was ended: its lock-delay is a minute at most; try again after it`,
+  );
 }

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers';
 import { backoffMs } from '../../core/backoff.js';
 import { Calls } from '../../core/calls.js';
 import type { Ports } from '../../core/clock.js';
-import { ClosedError } from '../../core/errors.js';
+import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { fault, ReplyError, verdictOf } from './errors.js';
 import { Endpoint, type Reply, type Request, type Sent } from './http.js';
@@ -37,6 +37,7 @@ export class Rpc {
   #closed = false;
   /** The highest index of any key that was seen: what is written from now on has a higher one. */
   #highest = 0;
+  #lives = 0;
 
   constructor(settings: Settings, ports: Ports) {
     this.ports = ports;
@@ -79,7 +80,7 @@ export class Rpc {
   ): Promise<TxnAnswer> {
     const path = isConsistent ? '/v1/txn?consistent' : '/v1/txn';
     const { text } = await this.call(doing, { method: 'PUT', path, body: JSON.stringify(ops) }, timeoutMs, noted);
-    const answer = parseTxn(text);
+    const answer = parsed(doing, text, () => parseTxn(text));
     if (answer.ok) {
       for (const { modifyIndex } of answer.kvs) this.#highest = Math.max(this.#highest, modifyIndex);
       return answer;
@@ -98,8 +99,14 @@ export class Rpc {
     return this.#highest;
   }
 
+  /** How often it was found to be another one. */
+  get lives(): number {
+    return this.#lives;
+  }
+
   /** The store is another one than it was. */
   forgetIndex(): void {
+    this.#lives += 1;
     this.#highest = 0;
   }
 
@@ -158,7 +165,20 @@ export class Rpc {
   }
 }
 
-/** As it stands in an address: each of its parts percent-encoded once more. */
+/** What `parse` makes of an answer. @throws OutcomeUnknownError for one that no Consul gives */
+export function parsed<T>(doing: string, text: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    const said = JSON.stringify(text.slice(0, 80));
+    throw new OutcomeUnknownError(
+      `Consul failed while ${doing}: the answer was ${said}: check that the addresses are those of Consul's HTTP API, or of a proxy that passes it on`,
+      { cause },
+    );
+  }
+}
+
+/** As it stands in an address: each of its parts percent-encoded once more. Two slashes in a row would be made one. */
 export function keyPath(key: string): string {
-  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
+  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/').replaceAll('//', '/%2F')}`;
 }

@@ -1,4 +1,5 @@
 import { idOf } from './keys.js';
+import type { KeyValue } from './ops.js';
 import type { Text } from './values.js';
 
 /** What this process knows to stand at a key of its own. */
@@ -20,11 +21,25 @@ export class Seat {
   uncertain = false;
   /** Calls that are under way. */
   users = 0;
+  /** What was known of the store before it was asked for the first time. */
+  readonly before: Known;
 
-  constructor(owner: string) {
+  constructor(owner: string, { highest, lives }: Known) {
     this.owner = owner;
     this.id = idOf(owner);
+    this.before = { highest, lives };
   }
+}
+
+/** The highest index that was seen, and how often it was found that the store is another one. */
+export interface Known {
+  readonly highest: number;
+  readonly lives: number;
+}
+
+/** A hold that nobody has been told of yet, with an index from before it was asked for: the store went back. */
+export function isTooOld({ hold, before }: Seat, kv: KeyValue, now: Known): boolean {
+  return hold === undefined && before.lives === now.lives && kv.createIndex <= before.highest;
 }
 
 /** Core gives everything back; what it may have forgotten is bounded all the same. */
@@ -33,10 +48,10 @@ const seatsMax = 200_000;
 export class Seats {
   readonly #seats = new Map<string, Seat>();
 
-  of(owner: string): Seat {
+  of(owner: string, known: Known): Seat {
     let seat = this.#seats.get(owner);
     if (seat === undefined) {
-      seat = new Seat(owner);
+      seat = new Seat(owner, known);
       this.#seats.set(owner, seat);
       for (const oldest of this.#seats.keys()) {
         if (this.#seats.size <= seatsMax) break;

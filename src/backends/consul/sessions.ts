@@ -1,6 +1,6 @@
 import { elapsedMs, type Instant } from '../../core/clock.js';
 import { limits } from '../../core/limits.js';
-import type { Rpc } from './rpc.js';
+import { parsed, type Rpc } from './rpc.js';
 
 /**
  * What locks keys, so that Consul deletes them when nobody keeps it any more. It ends no lease that still counts: its TTL is at least
@@ -62,6 +62,11 @@ export class Sessions {
   /** Renews it if that is due. False if it is gone. */
   async keep(session: Session, timeoutMs: number): Promise<boolean> {
     return this.#isDue(session) ? this.#renew(session, timeoutMs) : true;
+  }
+
+  /** Renews it, due or not: if it is gone, it is known to be gone after that. */
+  async confirm(session: Session, timeoutMs: number): Promise<void> {
+    await this.#renew(session, timeoutMs);
   }
 
   /** Nothing can be locked with it any more. */
@@ -142,13 +147,19 @@ export async function createSession(
     });
     try {
       const { text } = await rpc.call('making a session', { method: 'PUT', path, body }, timeoutMs);
-      return { id: (JSON.parse(text) as { readonly ID: string }).ID, ttlMs, keptAt };
+      return { id: parsed('making a session', text, () => idIn(text)), ttlMs, keptAt };
     } catch (error) {
       const minMs = leastIn(error);
       if (minMs === undefined || minMs <= ttlMs || tries > 1) throw error;
       ttlMs = Math.min(minMs, sessionMsMax);
     }
   }
+}
+
+function idIn(text: string): string {
+  const { ID } = JSON.parse(text) as { readonly ID?: unknown };
+  if (typeof ID !== 'string') throw new TypeError('a session without an ID');
+  return ID;
 }
 
 /** Leases of similar length share a session: 5 s, 10 s, 20 s, … */

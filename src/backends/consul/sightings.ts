@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import type { Instant } from '../../core/clock.js';
 import type { KeyValue } from './ops.js';
 
 interface Sighting {
-  /** Which of its versions. */
+  /** Which of its versions: a store that lost its data gives the same indexes again, to other holds. */
   readonly index: number;
+  readonly digest: string;
   /** Of the monotonic clock of this process, read when the answer had arrived. */
   readonly sinceMs: number;
 }
@@ -28,10 +30,12 @@ export class Sightings {
   }
 
   /** Notes what an answer shows. Milliseconds until it is over; 0 if it is. */
-  leftMs({ key, modifyIndex }: KeyValue, goodForMs: number): number {
+  leftMs({ key, modifyIndex, value }: KeyValue, goodForMs: number): number {
     const nowMs = this.#now().monotonicMs;
     const known = this.#byKey.get(key);
-    const seen = known?.index === modifyIndex ? known : { index: modifyIndex, sinceMs: nowMs };
+    const digest = createHash('sha256').update(value).digest('base64');
+    const isSame = known?.index === modifyIndex && known.digest === digest;
+    const seen = isSame ? known : { index: modifyIndex, digest, sinceMs: nowMs };
     this.#byKey.delete(key);
     this.#byKey.set(key, seen);
     for (const oldest of this.#byKey.keys()) {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Ask, Grant, LockRecord, Metadata, Mode, RevokedBy } from '../../core/backend.js';
 import { BackendCorruptError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
@@ -71,9 +72,21 @@ export function parseText({ value }: KeyValue): Text | undefined {
   }
 }
 
-/** What stands at `lock` while readers hold: it differs each time, so that whoever has seen an older one is refused. */
+/**
+ * What stands at `lock` while readers hold: it differs each time, also from what the same reader wrote before, so that whoever has seen an older
+ * one is refused. (Consul gives no new index to what does not differ.)
+ */
 export function readersText(id: string): string {
-  return JSON.stringify({ holdfast: 1, readers: id });
+  return JSON.stringify({ holdfast: 1, readers: id, turn: turn() });
+}
+
+/** What stands at `line`, and differs each time as well. */
+export function lineText(id: string): string {
+  return `${id} ${turn()}`;
+}
+
+function turn(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 export function isReadersText(value: string): boolean {

@@ -64,7 +64,8 @@ export class Waiting {
 
   /**
    * How long the head of the queue still has, of the time in which it must take its turn; undefined if it is nobody's turn. The
-   * time is measured here, from when the name was first seen free: no clocks are compared.
+   * time is measured here, from when the name was first seen free: no clocks are compared. A sign of life begins it anew: who gives one
+   * asks, and is kept out by a lock-delay.
    */
   headHasMs(base: string, view: View): number | undefined {
     const [head] = view.places;
@@ -72,7 +73,7 @@ export class Waiting {
       this.#heads.forget(base);
       return undefined;
     }
-    return this.#heads.leftMs({ ...head.kv, key: base, modifyIndex: head.kv.createIndex }, limits.claimMs);
+    return this.#heads.leftMs({ ...head.kv, key: base }, limits.claimMs);
   }
 
   isHot(base: string): boolean {
