@@ -171,4 +171,14 @@ describe('the protocol, on nodes of the test', () => {
     expect(released).toEqual(['c']);
     await store.close();
   });
+
+  it('settles at once where an answer cannot be read', async () => {
+    const broken: Partial<Node> = { vote: async () => undefined as never };
+    const store = new RedlockBackend(
+      ['a', 'b', 'c'].map((name) => yesNode(name, [], broken)),
+      settings,
+    );
+    await expect(store.acquire(ask('x'))).rejects.toThrow(/undefined/);
+    await store.close();
+  });
 });

@@ -164,7 +164,12 @@ export class Member {
       if (calls.settle(pending)) ended(error);
     };
     const heard = (value: T): void => {
-      const said = read === undefined ? value : read(value);
+      let said: T | Promise<T>;
+      try {
+        said = read === undefined ? value : read(value);
+      } catch (error) {
+        return refused(error);
+      }
       if (said instanceof Promise) return void said.then(heard, refused);
       this.#noted(sentMs);
       if (!calls.settle(pending)) return;
