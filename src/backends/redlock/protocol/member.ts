@@ -155,10 +155,10 @@ export class Member {
     };
     const ended = (error: unknown) => {
       this.#asked = true;
-      inFlight.settled();
       // What was asked after it has been answered: the reply was lost, and the node is there.
       if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
       failed(error);
+      inFlight.settled();
     };
     const refused = (error: unknown) => {
       if (calls.settle(pending)) ended(error);
@@ -174,8 +174,9 @@ export class Member {
       this.#noted(sentMs);
       if (!calls.settle(pending)) return;
       this.#asked = true;
-      inFlight.settled();
       answered(said);
+      // After what follows from it was sent: that is waited for as well.
+      inFlight.settled();
     };
     let pending = calls.expect(timeoutMs, sentAt, doing, late);
     promised(send).then(heard, refused);
