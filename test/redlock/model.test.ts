@@ -101,7 +101,24 @@ class Walk {
     const incarnation = choose([this.#incarnation, this.#incarnation, this.#incarnation, '0'.repeat(40)], 'incarnation');
     const round = choose([this.#round, this.#round, Math.max(0, this.#round - 2)], 'round');
     const sort = choose(
-      ['vote', 'vote', 'vote', 'vote', 'rob', 'confirm', 'renew', 'release', 'abandon', 'all', 'revoke', 'mend', 'list', 'crash', 'forgive', 'forgive'],
+      [
+        'vote',
+        'vote',
+        'vote',
+        'vote',
+        'rob',
+        'confirm',
+        'renew',
+        'release',
+        'abandon',
+        'all',
+        'revoke',
+        'mend',
+        'list',
+        'crash',
+        'forgive',
+        'forgive',
+      ],
       'sort',
     );
     switch (sort) {
@@ -163,7 +180,9 @@ class Walk {
     stop();
     if (isShort) await sleep(2 * shortMs);
     const waiting = this.#virtual.state.cells.get(name.encoded)?.waiting.size ?? 0;
-    expect(await this.#server.command('ZCARD', `{holdfast:${name.encoded}}:wake`), `step ${step}: who waits`).toBe(`:${waiting}\r\n`);
+    expect(await this.#server.command('ZCARD', `{holdfast:${name.encoded}}:wake`), `step ${step}: who waits`).toBe(
+      `:${waiting}\r\n`,
+    );
   }
 
   /** Its tombstones run out: from then on the name may be one of which a node knows nothing but the fence. */

@@ -192,7 +192,7 @@ describe('the protocol, on nodes of the test', () => {
       const { promise: late, resolve: vote } = withResolvers<void>();
       const { promise: told, resolve: confirm } = withResolvers<void>();
       const calls: string[] = [];
-      const held = { vote: async () => ({ ...standing(), vote: { outcome: 'ended' } }) } as const;
+      const held: Partial<Node> = { vote: async () => ({ ...standing(), vote: { outcome: 'ended' } }) };
       const c = yesNode('c', calls);
       const slow: Node = {
         ...c,
