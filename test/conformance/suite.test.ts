@@ -2,6 +2,8 @@ import nodeTest from 'node:test';
 import { afterAll, describe, expect, it } from 'vitest';
 import { memory } from '../../src/backends/memory/index.js';
 import { conformanceCaseIds, conformanceCases, type Fixture, type Runner, runConformance } from '../../src/testkit/index.js';
+import { wrapped } from '../../src/testkit/conformance/wrappers.js';
+import { recordsOf } from '../support/asks.js';
 import { mutants } from './mutants.js';
 
 const fixture: Fixture = { name: 'memory', open: () => memory() };
@@ -42,6 +44,20 @@ describe.concurrent('a defect is found', () => {
 });
 
 describe('the suite', () => {
+  it('leaves nothing of a case that it repeats because the process stood still', async () => {
+    const store = memory();
+    const standStill = async (call: typeof store.release, held: Parameters<typeof store.release>[0]) => {
+      releases += 1;
+      if (releases > 1) return call(held);
+      for (const endMs = performance.now() + 300; performance.now() < endMs; );
+      throw new Error('no answer in time');
+    };
+    let releases = 0;
+    const shared: Fixture = { name: 'one', open: () => ({ ...wrapped(store, { release: standStill }), close: async () => {} }) };
+    expect(await failureOf('renew/thousand-at-once-in-order', shared)).toBeUndefined();
+    expect(await recordsOf(store, '')).toEqual([]);
+  });
+
   it('fits vitest and node:test', () => {
     expect(fitting).toHaveLength(2);
   });

@@ -108,6 +108,32 @@ describe('what nothing runs under', () => {
   });
 });
 
+describe('paths of several instances, after there were none for a while', () => {
+  it('are found again, also where callbacks overlap or throw, and a storage of the user is left alone', async () => {
+    const user = new AsyncLocalStorage<string>();
+    const [one, other] = [new Holdfast(memory()), new Holdfast(memory())];
+    const inner = () => one.acquire('a', { waitMs: 1_000 }).catch((error: { code?: string }) => error.code);
+    await user.run('alice', async () => {
+      for (let round = 0; round < 3; round++) {
+        const thrower = one.request('b', async () => {
+          await nextTurn();
+          throw new Error('of the work');
+        });
+        const around = one.request('a', () =>
+          other.request('a', async () => [await nextTurn(), await nextTurn(), await inner()]),
+        );
+        await expect(thrower).rejects.toThrow('of the work');
+        expect(await around).toEqual([undefined, undefined, 'DEADLOCK']);
+        await nextTurn();
+        await nextTurn();
+        expect(user.getStore()).toBe('alice');
+      }
+    });
+    await one.close();
+    await other.close();
+  });
+});
+
 describe('a callback that holds nothing', () => {
   it('is not refused the name: null of ifAvailable', async () => {
     const { ports, locks } = instances();

@@ -68,6 +68,7 @@ class Walk {
   readonly #real: RedisNode;
   readonly #virtual: VirtualNode;
   #incarnation = '';
+  #channel = '';
   #round = 0;
 
   constructor(seed: number, server: RedisServer, real: RedisNode) {
@@ -100,7 +101,24 @@ class Walk {
     const incarnation = choose([this.#incarnation, this.#incarnation, this.#incarnation, '0'.repeat(40)], 'incarnation');
     const round = choose([this.#round, this.#round, Math.max(0, this.#round - 2)], 'round');
     const sort = choose(
-      ['vote', 'vote', 'vote', 'vote', 'rob', 'confirm', 'renew', 'release', 'abandon', 'all', 'revoke', 'mend', 'list', 'crash'],
+      [
+        'vote',
+        'vote',
+        'vote',
+        'vote',
+        'rob',
+        'confirm',
+        'renew',
+        'release',
+        'abandon',
+        'all',
+        'revoke',
+        'mend',
+        'list',
+        'crash',
+        'forgive',
+        'forgive',
+      ],
       'sort',
     );
     switch (sort) {
@@ -134,6 +152,8 @@ class Walk {
         // Where it is held there is nothing to repair; what was ended must not come back.
         await this.#both(step, 'copy', (it) => it.copy(held));
         return this.#mend(step, held, round, incarnation);
+      case 'forgive':
+        return this.#forgive(name);
       default:
         return integer({ seed: this.#seed }, 0, 3, 'crashes', '', step) === 0 ? this.#crash(step) : undefined;
     }
@@ -152,8 +172,26 @@ class Walk {
       proposal,
       ...(sort === 'rob' ? { robs: by } : {}),
     };
+    // Who is refused is to be woken, if somebody waits for it here.
+    const isWaiting = integer({ seed: this.#seed }, 0, 1, 'waits', '', step) === 0;
+    const stop = isWaiting ? this.#real.watch(name, () => {}) : () => {};
+    this.#channel = isWaiting ? 'channel' : '';
     await this.#both(step, sort, (it) => it.vote(ballot, incarnation));
+    stop();
     if (isShort) await sleep(2 * shortMs);
+    const waiting = this.#virtual.state.cells.get(name.encoded)?.waiting.size ?? 0;
+    expect(await this.#server.command('ZCARD', `{holdfast:${name.encoded}}:wake`), `step ${step}: who waits`).toBe(
+      `:${waiting}\r\n`,
+    );
+  }
+
+  /** Its tombstones run out: from then on the name may be one of which a node knows nothing but the fence. */
+  async #forgive(name: Ballot['ask']['name']): Promise<void> {
+    const key = `{holdfast:${name.encoded}}:ended`;
+    await this.#server.command('DEL', key, `${key}:why`, `${key}:round`);
+    const state = this.#virtual.state;
+    state.cells.get(name.encoded)?.ended.clear();
+    this.#virtual.restart(this.#incarnation, state);
   }
 
   async #mend(step: number, held: Parameters<Node['repair']>[0], round: number, incarnation: string): Promise<void> {
@@ -199,7 +237,7 @@ class Walk {
   get #virtualNode(): Either {
     const virtual = this.#virtual;
     return {
-      vote: async (ballot, incarnation) => virtual.vote(ballot, incarnation, ''),
+      vote: async (ballot, incarnation) => virtual.vote(ballot, incarnation, this.#channel),
       confirm: async (claim, incarnation) => virtual.confirm(claim, incarnation),
       renew: async (holds, incarnation) => virtual.renew(holds, incarnation),
       copy: async (held) => virtual.copy(held),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RedlockBackend } from '../../src/backends/redlock/backend.js';
 import type { Ballot, Node } from '../../src/backends/redlock/node.js';
+import { type Ports, systemPorts } from '../../src/core/clock.js';
 import { ask, heldOf } from '../support/asks.js';
 
 const settings = { maxTtlMs: 60_000, newNodes: 'trust' } as const;
@@ -170,5 +171,65 @@ describe('the protocol, on nodes of the test', () => {
     await store.release(heldOf(second));
     expect(released).toEqual(['c']);
     await store.close();
+  });
+
+  it('settles at once where an answer cannot be read', async () => {
+    const broken: Partial<Node> = { vote: async () => undefined as never };
+    const store = new RedlockBackend(
+      ['a', 'b', 'c'].map((name) => yesNode(name, [], broken)),
+      settings,
+    );
+    await expect(store.acquire(ask('x'))).rejects.toThrow(/undefined/);
+    await store.close();
+  });
+
+  describe('closing', () => {
+    const system = systemPorts();
+    // Nothing times out before what the test settles.
+    const patient: Ports = { ...system, timer: (delayMs, fn, idle) => system.timer(100 * delayMs, fn, idle) };
+
+    it('waits for a vote that comes now to be taken back', async () => {
+      const { promise: late, resolve: vote } = withResolvers<void>();
+      const { promise: told, resolve: confirm } = withResolvers<void>();
+      const calls: string[] = [];
+      const held: Partial<Node> = { vote: async () => ({ ...standing(), vote: { outcome: 'ended' } }) };
+      const c = yesNode('c', calls);
+      const slow: Node = {
+        ...c,
+        vote: async (ballot, incarnation) => {
+          await late;
+          return c.vote(ballot, incarnation);
+        },
+        abandon: async () => {
+          calls.push('c abandon');
+          await told;
+        },
+      };
+      const store = new RedlockBackend([yesNode('a', [], held), yesNode('b', [], held), slow], settings, patient);
+      expect(await store.acquire(ask('x'))).toMatchObject({ outcome: 'refused' });
+      const closed = store.close().then(() => calls.push('closed'));
+      vote();
+      await settled();
+      expect(calls).toEqual(['c vote', 'c abandon']);
+      confirm();
+      await closed;
+    });
+
+    it('tells nodes once more what they are still owed', async () => {
+      const told: string[] = [];
+      const away = new Error('the connection was reset');
+      const over: Partial<Node> = {
+        release: () => Promise.reject(away),
+        abandon: async (name) => void told.push(name.text),
+      };
+      const store = new RedlockBackend([yesNode('a', []), yesNode('b', []), yesNode('c', [], over)], settings, patient);
+      const asks = Array.from({ length: 40 }, (_, i) => ask(`x${i}`));
+      for (const one of asks) await store.acquire(one);
+      await Promise.all(asks.map((one) => store.release(heldOf(one))));
+      await settled();
+      expect(told).toEqual([]);
+      await store.close();
+      expect(told.sort()).toEqual(asks.map(({ name }) => name.text).sort());
+    });
   });
 });

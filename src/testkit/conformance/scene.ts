@@ -10,6 +10,10 @@ import type { Fixture, Need } from './fixture.js';
 import { eventually, within } from './time.js';
 import { type Faults, takingTurns, wrapped } from './wrappers.js';
 
+/** How long a case that failed may take to withdraw its asks, and how many at once. */
+const takingBackMs = 5_000;
+const atOnce = 50;
+
 /** Everything one case works with: clients of the store, names nobody else uses, and the check that nothing is left. */
 export class Scene {
   /** The first client. */
@@ -18,6 +22,7 @@ export class Scene {
   readonly #backends: Backend[];
   readonly #instances: Holdfast[] = [];
   readonly #names = new Map<string, LockName>();
+  readonly #asks: Ask[] = [];
   readonly #run = randomBytes(6).toString('hex');
 
   private constructor(fixture: Fixture, store: Backend) {
@@ -98,7 +103,10 @@ export class Scene {
   ask(name: LockName, over: Partial<Ask> = {}): Ask {
     const owner = randomBytes(16).toString('base64url');
     const node = readNodeIdentity();
-    return { name, owner, mode: 'exclusive', ttlMs: this.longMs, fences: 1, enqueue: false, node, metadata: {}, ...over };
+    const base = { name, owner, mode: 'exclusive', ttlMs: this.longMs, fences: 1, enqueue: false, node, metadata: {} } as const;
+    const ask = { ...base, ...over };
+    this.#asks.push(ask);
+    return ask;
   }
 
   /** An ask that was granted. */
@@ -141,19 +149,31 @@ export class Scene {
     await eventually(async () => assert.deepEqual((await this.holders(name)).map(show), [], what), withinMs);
   }
 
+  /** @throws if something is left; the scene is then still open */
   async end(): Promise<void> {
-    try {
-      await Promise.all(this.#instances.map((locks) => locks.close()));
-      await eventually(() => this.#checkNothingLeft(), this.graceMs + limits.claimMs);
-    } finally {
-      await this.abort();
-    }
+    await Promise.all(this.#instances.map((locks) => locks.close()));
+    await eventually(() => this.#checkNothingLeft(), this.graceMs + limits.claimMs);
+    await this.abort();
   }
 
   /** Closes what is open, whatever state it is in. */
   async abort(): Promise<void> {
     await settledSoon(this.#instances.map((locks) => locks.close()));
     await settledSoon(this.#backends.map((backend) => backend.close()));
+  }
+
+  /** The same, and withdraws all that was asked for, as far as the store can be told. */
+  async giveUp(): Promise<void> {
+    await settledSoon(this.#instances.map((locks) => locks.close()));
+    await settledSoon([this.#takeBack()], takingBackMs);
+    await this.abort();
+  }
+
+  async #takeBack(): Promise<void> {
+    for (let i = 0; i < this.#asks.length; i += atOnce) {
+      const some = this.#asks.slice(i, i + atOnce);
+      await Promise.all(some.map((ask) => eventually(() => this.store.abandon(ask), takingBackMs / 2).catch(() => undefined)));
+    }
   }
 
   /** Work in the background may still be tidying, so this is tried for a while; an orphan under a long TTL outlasts that. */
@@ -168,8 +188,8 @@ export class Scene {
 }
 
 /** A case that failed may have left callbacks that never end, and a broken backend may never close. */
-async function settledSoon(promises: readonly Promise<unknown>[]): Promise<void> {
-  await within(Promise.allSettled(promises), 2_000, 'closing').catch(() => undefined);
+async function settledSoon(promises: readonly Promise<unknown>[], withinMs = 2_000): Promise<void> {
+  await within(Promise.allSettled(promises), withinMs, 'closing').catch(() => undefined);
 }
 
 /** For messages: bigints are no JSON. */

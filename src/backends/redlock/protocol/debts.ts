@@ -64,6 +64,16 @@ export class Debts {
     return new Set(owners.filter((owner) => this.#unpaid.has(owner)));
   }
 
+  /** All of it once more and at once, also to a node that is skipped: it may be back. */
+  sendAll(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#forget();
+    const all = [...this.#owed];
+    this.#owed.clear();
+    for (const debt of all) this.#send(debt);
+  }
+
   /** What is still owed is left to its TTL. */
   close(): void {
     this.#closed = true;

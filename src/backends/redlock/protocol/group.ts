@@ -41,8 +41,9 @@ export class Group {
     return this.#debts.get(member) as Debts;
   }
 
-  /** Waits for what is under way, but not longer than that. */
+  /** Tells nodes what they are owed, and waits for what is under way, but not longer than that. */
   async close(withinMs: number): Promise<void> {
+    for (const debts of this.#debts.values()) debts.sendAll();
     // A release is answered when a majority has it: the others' are still on their way.
     await this.context.inFlight.none(this.context.ports, withinMs);
     for (const debts of this.#debts.values()) debts.close();

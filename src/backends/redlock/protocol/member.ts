@@ -155,22 +155,28 @@ export class Member {
     };
     const ended = (error: unknown) => {
       this.#asked = true;
-      inFlight.settled();
       // What was asked after it has been answered: the reply was lost, and the node is there.
       if (!isOurs(error) && sentMs >= this.#answeredMs) this.#silent(error);
       failed(error);
+      inFlight.settled();
     };
     const refused = (error: unknown) => {
       if (calls.settle(pending)) ended(error);
     };
     const heard = (value: T): void => {
-      const said = read === undefined ? value : read(value);
+      let said: T | Promise<T>;
+      try {
+        said = read === undefined ? value : read(value);
+      } catch (error) {
+        return refused(error);
+      }
       if (said instanceof Promise) return void said.then(heard, refused);
       this.#noted(sentMs);
       if (!calls.settle(pending)) return;
       this.#asked = true;
-      inFlight.settled();
       answered(said);
+      // After what follows from it was sent: that is waited for as well.
+      inFlight.settled();
     };
     let pending = calls.expect(timeoutMs, sentAt, doing, late);
     promised(send).then(heard, refused);
