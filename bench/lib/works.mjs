@@ -6,9 +6,9 @@ import { percentiles } from './waits.mjs';
  * leases are held, and how long they are watched, is the suite's to say.
  */
 export function works({ quick, held }) {
-  const slice = quick ? { durationMs: 150, warmUpMs: 100 } : { durationMs: 2_000, warmUpMs: 1_500 };
+  const slice = quick ? { durationMs: 150, warmUpMs: 100 } : { durationMs: 2_000, warmUpMs: 6_000 };
   // Long enough for a few dozen turns of each of the 32 callers: fairness over two turns would be chance.
-  const longSlice = quick ? { durationMs: 300, warmUpMs: 100 } : { durationMs: 4_000, warmUpMs: 1_000 };
+  const longSlice = quick ? { durationMs: 300, warmUpMs: 100 } : { durationMs: 4_000, warmUpMs: 4_000 };
   return [
     {
       key: 'solo',
