@@ -15,7 +15,7 @@ export const peers = {
 };
 
 export const store = {
-  title: 'one PostgreSQL server: nothing synced to the disk, TCP over loopback, a pool per process',
+  title: 'one PostgreSQL server: as it comes, what it answers is on the disk, TCP over loopback, a pool per process',
   contenders: [
     {
       key: 'raw',
@@ -70,7 +70,7 @@ async function start(folder) {
   execFileSync(program('initdb'), initdb, { stdio: 'ignore', cwd: own, ...as });
   const server = await startServer(async () => {
     const port = await freePort();
-    const settings = ['fsync=off', 'listen_addresses=127.0.0.1', `unix_socket_directories=${own}`, 'max_connections=200'];
+    const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${own}`, 'max_connections=200'];
     return {
       program: program('postgres'),
       args: ['-D', data, '-p', port, ...settings.flatMap((one) => ['-c', one])],

@@ -14,7 +14,7 @@ export const peers = {
 };
 
 export const store = {
-  title: 'one ZooKeeper server: nothing synced to the disk, TCP over loopback, one session per process',
+  title: 'one ZooKeeper server: as it comes, what it answers is on the disk, TCP over loopback, one session per process',
   contenders: [
     {
       key: 'raw',
@@ -49,7 +49,6 @@ async function start(folder) {
       clientPort: port,
       clientPortAddress: '127.0.0.1',
       '4lw.commands.whitelist': '*',
-      forceSync: 'no',
       maxClientCnxns: 0,
     };
     const config = join(own, 'zoo.cfg');
