@@ -6,6 +6,16 @@ import { Scene } from './scene.js';
 
 const count = 10_000;
 
+/** What the server has computed so far. */
+async function processorS(scene: Scene): Promise<number> {
+  const said = await scene.server.command('INFO', 'cpu');
+  return sum([...said.matchAll(/^used_cpu_(?:user|sys):([\d.]+)/gm)].map(([, seconds]) => Number(seconds)));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
 describe.skipIf(redisIsMissing)('10,000 waiters on one name', () => {
   const scene = new Scene();
 
@@ -39,11 +49,11 @@ describe.skipIf(redisIsMissing)('10,000 waiters on one name', () => {
     const holder = ask('job', { ttlMs });
     await store.acquire(holder);
     await Promise.all(asks.map((each) => store.acquire(each)));
-    await scene.server.command('CONFIG', 'SET', 'slowlog-log-slower-than', '50000');
-    await scene.server.command('SLOWLOG', 'RESET');
+    const spentS: number[] = [];
     let previous = holder;
     let last = 0n;
     for (let i = 0; i < count; i += 500) {
+      const before = await processorS(scene);
       // Sent together: the server takes them in order, so each ask finds the release before it done.
       const sent = asks.slice(i, i + 500).flatMap((next) => {
         const released = store.release(heldOf(previous));
@@ -57,10 +67,12 @@ describe.skipIf(redisIsMissing)('10,000 waiters on one name', () => {
         expect(answer.fences.first).toBeGreaterThan(last);
         last = answer.fences.last;
       }
+      spentS.push((await processorS(scene)) - before);
     }
     expect(await store.release(heldOf(previous))).toBe('released');
-    // No hand-over held the server up for 50 ms, on a machine that may be busy.
-    expect(await scene.server.command('SLOWLOG', 'LEN')).toBe(':0\r\n');
+    // Not its time by the clock, which others take from it on a busy machine. A walk through the queue would cost nine times as much in the one as in the other.
+    const [longest, shortest] = [sum(spentS.slice(0, 5)), sum(spentS.slice(-5))];
+    expect(longest / shortest).toBeLessThan(4);
     await store.close();
   });
 });
