@@ -190,7 +190,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('error-swallowed', 'What the callback threw is lost on the way.', [
     'core/requested.js',
-    'end(() => this.#reject(error))',
-    'end(() => this.#resolve(undefined))',
+    'ended(() => this.#reject(error))',
+    'ended(() => this.#resolve(undefined))',
   ]),
 ];
