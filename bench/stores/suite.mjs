@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { targetsOf } from './targets.mjs';
 
 /** A store is a file beside this one: `store` says what stands side by side, and on which server; `peers` open the contenders. */
-const names = ['postgres', 'etcd', 'zookeeper', 'dynalite', 'dynamodb-local'];
+const names = ['postgres', 'etcd', 'zookeeper', 'consul', 'dynalite', 'dynamodb-local'];
 
 const here = (file) => new URL(file, import.meta.url).href;
 const ttlMs = 6_000;
