@@ -4,6 +4,7 @@ import type { Finding } from '../../src/core/backend.js';
 import { ask, heldOf } from '../support/asks.js';
 import { clients } from '../support/redis-clients.js';
 import { redisIsMissing } from '../support/redis-server.js';
+import { until } from '../support/waits.js';
 import { granted, Scene } from './support.js';
 
 describe.skipIf(redisIsMissing)('what the probe finds', () => {
@@ -35,6 +36,7 @@ describe.skipIf(redisIsMissing)('what the probe finds', () => {
     const store = await scene.store();
     const one = ask('a');
     await granted(store, one);
+    await until(async () => !(await scene.holding('a')).includes(false), 'all nodes have it');
     await scene.nodes.server(1).command('DEL', 'holdfast:a');
     expect(about(await store.probe(), /does not know the holder of "a"$/)).toHaveLength(1);
     await store.release(heldOf(one));
