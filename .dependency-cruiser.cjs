@@ -7,6 +7,10 @@ const clients = {
   'src/backends/etcd': ['@grpc/grpc-js'],
   'src/backends/dynamodb': ['@aws-sdk/client-dynamodb'],
   'src/backends/zookeeper': ['node-zookeeper-client'],
+  'src/guards/mysql': ['mysql2'],
+  'src/guards/s3': ['@aws-sdk/client-s3'],
+  'src/telemetry/prometheus': ['prom-client'],
+  'src/telemetry/opentelemetry': ['@opentelemetry/api'],
 };
 
 /** Each npm package belongs to one folder. */
@@ -14,7 +18,8 @@ const clientRules = Object.entries(clients).map(([folder, packages]) => ({
   name: `npm-only-from-${folder.replaceAll('/', '-')}`,
   severity: 'error',
   comment: `only ${folder} may import ${packages.join(', ')}`,
-  from: { path: '^src/', pathNot: `^${folder}/` },
+  // The command line opens guards by their URLs.
+  from: { path: '^src/', pathNot: [`^${folder}/`, '^src/guards/[^/]+/open\\.ts$'] },
   to: { path: `(^|/)node_modules/(${packages.join('|')})/|^(${packages.join('|')})$` },
 }));
 
@@ -95,8 +100,25 @@ module.exports = {
       name: 'features-import-core',
       severity: 'error',
       comment: 'a feature builds on core alone',
-      from: { path: '^src/(?!core/|backends/|testkit/|cli/|doctor/|dashboard/|index\\.ts$)([^/]+)/' },
+      from: { path: '^src/(?!core/|backends/|testkit/|telemetry/|cli/|doctor/|drill/|dashboard/|index\\.ts$)([^/]+)/' },
       to: { path: '^src/', pathNot: ['^src/core/', '^src/$1/'] },
+    },
+    {
+      name: 'telemetry-reads-events',
+      severity: 'error',
+      comment: 'telemetry knows core, itself, and the events of features: never what they do',
+      from: { path: '^src/telemetry/' },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/core/', '^src/telemetry/', '^src/(?:idempotency|idempotency/reconcile|outbox)/events\\.ts$'],
+      },
+    },
+    {
+      name: 'guard-imports-core',
+      severity: 'error',
+      comment: 'a guard knows core, what all guards share, and itself: never another guard',
+      from: { path: '^src/guards/([^/]+)/' },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/guards/[^/]+\\.ts$', '^src/guards/$1/'] },
     },
     {
       name: 'index-imports-core',
@@ -121,7 +143,7 @@ module.exports = {
       to: {
         dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
         pathNot:
-          '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js|@aws-sdk/client-dynamodb|(?:@types/)?node-zookeeper-client)/',
+          '(^|/)node_modules/(ioredis|redis|pg|@types/pg|postgres|@grpc/grpc-js|@aws-sdk/client-dynamodb|@aws-sdk/client-s3|mysql2|(?:@types/)?node-zookeeper-client|prom-client|@opentelemetry/api)/',
       },
     },
     ...clientRules,

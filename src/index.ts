@@ -30,10 +30,12 @@ export {
   type Loss,
   NotSupportedError,
   OutcomeUnknownError,
+  type StaleFence,
   StaleFenceError,
   WaitTimeoutError,
 } from './core/errors.js';
 export type { LockEvent, LockEvents, LockEventType, LockListener } from './core/events.js';
+export type { FencedWrite, Guard } from './core/guard.js';
 export { Holdfast, type Inspection, type LockCallback } from './core/holdfast.js';
 export type { HeldLease, Lease, ReleaseOutcome } from './core/lease.js';
 export type { LockName } from './core/name.js';
@@ -42,3 +44,4 @@ export type { AcquireOptions, HoldfastOptions, RequestOptions } from './core/opt
 export type { Records, RecordWrite, StoredRecord } from './core/records.js';
 export type { LeaseSet } from './core/request-all.js';
 export type { LockInfo, LockSnapshot } from './core/snapshot.js';
+export type { FailedRenewal, Notes, NoTurn, RequestTrace, TracedRequest, TracedTurn, Tracer } from './core/tracer.js';

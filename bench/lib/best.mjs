@@ -10,14 +10,14 @@ function best(rows, contenders, figure, better) {
 
 const most = (a, b) => b - a;
 const least = (a, b) => a - b;
-const pairsPerSecond = (row) => row.pairsPerSecond;
+const perSecond = (row) => row.pairsPerSecond ?? row.requestsPerSecond;
 const client = (contender) => contender.label.replace('Holdfast, ', '');
 
-/** For a target: the pairs per second of ours, with the better client, by those of the best of the others. */
+/** For a target: the pairs (or requests) per second of ours, with the better client, by those of the best of the others. */
 export function against(work, holdfasts, others, relate = (own, other) => own / other) {
   return (figures) => {
-    const own = best(figures[work], holdfasts, pairsPerSecond, most);
-    const other = best(figures[work], others, pairsPerSecond, most);
+    const own = best(figures[work], holdfasts, perSecond, most);
+    const other = best(figures[work], others, perSecond, most);
     if (own === undefined || other === undefined) return undefined;
     const beside = others.length > 1 ? `; best peer ${other.contender.label}` : '';
     return { value: relate(own.value, other.value), by: `${client(own.contender)}${beside}` };

@@ -17,6 +17,31 @@ const columns = {
     ['busiest/idlest', (row) => (row.spread === 1 ? '–' : factor(row.spread))],
     ['second rounds', (row) => percent(row.secondRoundShare), 'secondRoundShare'],
   ],
+  requests: [
+    ['requests/s', (row) => perSecond(row.requestsPerSecond)],
+    ['of the floor', (row, floor) => ratio(row.requestsPerSecond, floor?.requestsPerSecond)],
+    ['p50 ms', (row) => ms(row.waitMs.p50)],
+    ['p99 ms', (row) => ms(row.waitMs.p99)],
+    ['CPU ms/request', (row) => ms(row.cpuMsPerRequest)],
+    ['round trips/request', (row) => (row.roundTripsPerRequest === 0 ? '–' : factor(row.roundTripsPerRequest))],
+  ],
+  backlog: [
+    ['events/s', (row) => perSecond(row.perSecond)],
+    ['CPU µs/event', (row) => ms(row.cpuUsPerEvent)],
+  ],
+  latency: [
+    ['p50 ms', (row) => ms(row.p50)],
+    ['p99 ms', (row) => ms(row.p99)],
+    ['max ms', (row) => ms(row.max)],
+  ],
+  telemetry: [
+    ['pairs/s', (row) => perSecond(row.pairsPerSecond)],
+    ['of off', (row) => factor(row.ofOff)],
+    ['wait p50 ms', (row) => ms(row.waitMs.p50)],
+    ['p99 ms', (row) => ms(row.waitMs.p99)],
+    ['CPU µs/pair', (row) => ms(row.cpuUsPerPair)],
+    ['CPU, of off', (row) => factor(row.cpuOfOff)],
+  ],
   hold: [
     ['of a core', (row) => percent(row.cpuShare)],
     ['heap per lease', (row) => bytes(row.heapPerLease)],

@@ -17,9 +17,9 @@ export async function compare(work, contenders, { rounds, quick, optionsFor, emp
       entry.crew?.kill();
     }
   };
-  const run = async (entry, durationMs) => {
+  const run = async (entry, own) => {
     await empty();
-    return entry.crew.run({ ...work.task, durationMs }, graceMs(quick));
+    return entry.crew.run({ ...work.task, ...own }, graceMs(quick));
   };
   try {
     for (const entry of entries) {
@@ -27,12 +27,12 @@ export async function compare(work, contenders, { rounds, quick, optionsFor, emp
         entry.crew = await Crew.hire(entry.contender, work.processes, optionsFor(entry.contender), graceMs(quick));
       });
     }
-    if (work.warmUpMs !== undefined) {
-      for (const entry of entries) await turn(entry, 'warm-up', () => run(entry, work.warmUpMs));
+    for (const warmUp of work.warmUps ?? []) {
+      for (const entry of entries) await turn(entry, 'warm-up', () => run(entry, warmUp));
     }
     for (let round = 0; round < rounds; round++) {
       for (const entry of entries) {
-        const measure = async () => entry.rounds.push(await run(entry, work.durationMs));
+        const measure = async () => entry.rounds.push(await run(entry, { durationMs: work.durationMs }));
         await turn(entry, `round ${round + 1} of ${rounds}`, measure);
       }
     }

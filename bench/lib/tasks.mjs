@@ -1,11 +1,13 @@
 import { performance } from 'node:perf_hooks';
+import { pause, until } from './pauses.mjs';
+import { requests } from './requests.mjs';
 import { packWaits, recordWait, startWaits } from './waits.mjs';
 
 /**
  * What a process of a crew can be told to do. The store is a contender's: `pair(name, work)`, `hold(names)`, `close()`.
  * The meter is the suite's, where it can read the server's own accounts.
  */
-export const tasks = { pairs, hold };
+export const tasks = { pairs, hold, requests };
 
 /**
  * Callers that take a name, work, and give it back, over and over, until the time is over. A pair counts if it was
@@ -50,11 +52,11 @@ async function call(store, nextName, work, endsAt, waits) {
   }
 }
 
-/** `one`: all callers want the same. `own`: each caller has its own. `free`: one caller walks over a thousand. */
+/** `one`: all callers want the same. `own`: each caller has its own. `free`: each walks over a thousand, out of the others' way. */
 function namesOf(kind, caller) {
   if (kind === 'one') return () => 'bench:hot';
   if (kind === 'own') return () => `bench:own:${caller}`;
-  let turn = 0;
+  let turn = caller * 61;
   return () => `bench:free:${turn++ % 1000}`;
 }
 
@@ -99,13 +101,4 @@ function heapBytes() {
   globalThis.gc();
   globalThis.gc();
   return process.memoryUsage().heapUsed;
-}
-
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** By the wall clock: it is the one that all processes share. */
-function until(epochMs) {
-  return pause(Math.max(0, epochMs - Date.now()));
 }

@@ -9,8 +9,20 @@ export const driverName = builtIn ? 'node:sqlite' : 'libsql';
 export function openDatabase(file) {
   const require = createRequire(import.meta.url);
   const db = builtIn ? new (require('node:sqlite').DatabaseSync)(file) : new (require('libsql'))(file);
-  for (const pragma of ['busy_timeout = 5000', 'journal_mode = WAL', 'synchronous = NORMAL']) {
-    db.prepare(`PRAGMA ${pragma}`).all();
-  }
+  const pragma = (text) => db.prepare(`PRAGMA ${text}`).all();
+  pragma('busy_timeout = 5000');
+  untilFree(() => pragma('journal_mode = WAL'));
+  pragma('synchronous = NORMAL');
   return db;
+}
+
+/** Where several processes make the same file a WAL database at once, SQLite tells some of them that it is locked, whatever their busy timeout. */
+function untilFree(work) {
+  for (const endMs = performance.now() + 5_000; ; Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)) {
+    try {
+      return work();
+    } catch (error) {
+      if (!/locked|busy/i.test(error.message) || performance.now() > endMs) throw error;
+    }
+  }
 }

@@ -72,6 +72,8 @@ async function start(folder) {
 /** One of the server's four-letter words. */
 async function word(port, text) {
   const socket = connect(port, '127.0.0.1');
+  // One that has only begun to listen may take the word, and never answer it.
+  socket.setTimeout(1_000, () => socket.destroy(new Error('no answer')));
   socket.end(text);
   let reply = '';
   for await (const chunk of socket) reply += String(chunk);

@@ -5,6 +5,13 @@ import { usage } from './exit.js';
 
 interface Scheme {
   readonly example: string;
+  /**
+   * Where a host of the URL listens that names no port, if clients speak plain TCP to these hosts and to no others: then something may
+   * be put in between.
+   */
+  readonly port?: number;
+  /** For drills: has the store hand over to another server. The answer is undefined where this URL leads to one alone. */
+  readonly failOver?: (url: string) => Promise<(() => Promise<void>) | undefined>;
   /** Imports the backend when it is needed, and no other. */
   open(url: string): Promise<Backend>;
 }
@@ -17,6 +24,7 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   redis: {
     example: 'redis://localhost:6379/0',
+    port: 6379,
     open: openRedis,
   },
   rediss: {
@@ -25,6 +33,7 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   'redis+sentinel': {
     example: 'redis+sentinel://sentinel-1:26379,sentinel-2:26379/main',
+    failOver: async (url) => (await import('../backends/redis/failover.js')).sentinelFailover(url),
     open: openRedis,
   },
   'redis+cluster': {
@@ -33,6 +42,7 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   redlock: {
     example: 'redlock://redis-a:6379,redis-b:6379,redis-c:6379',
+    port: 6379,
     open: openRedlock,
   },
   'redlock+tls': {
@@ -41,14 +51,17 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   postgres: {
     example: 'postgres://user:password@db.example.com:5432/app',
+    port: 5432,
     open: openPostgres,
   },
   postgresql: {
     example: 'postgresql://user:password@db.example.com:5432/app?schema=holdfast',
+    port: 5432,
     open: openPostgres,
   },
   etcd: {
     example: 'etcd://etcd-a:2379,etcd-b:2379,etcd-c:2379',
+    port: 2379,
     open: openEtcd,
   },
   'etcd+tls': {
@@ -57,6 +70,7 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   consul: {
     example: 'consul://localhost:8500',
+    port: 8500,
     open: openConsul,
   },
   'consul+tls': {
@@ -65,6 +79,7 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   },
   zk: {
     example: 'zk://zk-1:2181,zk-2:2181,zk-3:2181',
+    port: 2181,
     open: async (url) => (await import('../backends/zookeeper/index.js')).zookeeperFromUrl(url),
   },
   dynamodb: {
@@ -102,11 +117,21 @@ export function backendUrl(option: string | undefined): string {
   return option ?? (process.env['HOLDFAST_BACKEND'] || defaultUrl);
 }
 
+function schemeIn(url: string): string | undefined {
+  return /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase();
+}
+
+/** What is known of URLs of this kind. */
+export function schemeOf(url: string): Scheme | undefined {
+  const scheme = schemeIn(url);
+  return scheme !== undefined && Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
+}
+
 export async function openBackend(url: string): Promise<Backend> {
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(url)?.[1]?.toLowerCase();
+  const scheme = schemeIn(url);
   const known = Object.keys(schemes);
   if (scheme === undefined) throw usage(`the backend "${url}" is no URL: write it like ${examples()}`);
-  const entry = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
+  const entry = schemeOf(url);
   if (entry !== undefined) return entry.open(url);
   // Only the scheme is repeated: the rest of a URL may hold a password.
   const guess = nearest(scheme, known);

@@ -1,5 +1,7 @@
 import { usage } from './exit.js';
 
+export { roughDuration } from '../core/rough-duration.js';
+
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const pattern = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)$/;
 const example = 'write a number and a unit, such as 500ms, 10s, 5m or 1h';
@@ -39,16 +41,4 @@ export function formatDuration(ms: number): string {
     if (ms >= unitMs[unit] && ms % unitMs[unit] === 0) return `${ms / unitMs[unit]}${unit}`;
   }
   return `${Math.round(ms)}ms`;
-}
-
-/** For people, who do not need every digit: `820ms`, `9.4s`, `3m 12s`, `2h 05m`, `4d 03h`. */
-export function roughDuration(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;
-  if (ms < 10_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)}s`;
-  const s = Math.floor(ms / 1_000);
-  if (s < 60) return `${s}s`;
-  const two = (n: number) => String(n).padStart(2, '0');
-  if (s < 3_600) return `${Math.floor(s / 60)}m ${two(s % 60)}s`;
-  if (s < 86_400) return `${Math.floor(s / 3_600)}h ${two(Math.floor((s % 3_600) / 60))}m`;
-  return `${Math.floor(s / 86_400)}d ${two(Math.floor((s % 86_400) / 3_600))}h`;
 }

@@ -3,8 +3,12 @@ import { HoldfastError } from '../core/errors.js';
 /** Exit statuses after BSD's sysexits.h, so that they cannot be taken for those of an ordinary command. */
 export const exit = {
   ok: 0,
+  /** What was looked at is not safe, or not as the command line has it, or a person said no; the output says what. */
+  unsafe: 1,
   /** The command line is wrong: EX_USAGE. */
   usage: 64,
+  /** Some requests stay frozen: EX_DATAERR. */
+  unresolved: 65,
   /** The store cannot be used: EX_UNAVAILABLE. */
   unavailable: 69,
   /** A defect of this program: EX_SOFTWARE. */

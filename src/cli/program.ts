@@ -10,7 +10,14 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.js')).run,
   query: async () => (await import('./query.js')).query,
   inspect: async () => (await import('./inspect.js')).inspect,
+  doctor: async () => (await import('./doctor.js')).doctor,
   revoke: async () => (await import('./revoke.js')).revoke,
+  top: async () => (await import('./top.js')).top,
+  outbox: async () => (await import('./outbox.js')).outbox,
+  reconcile: async () => (await import('./reconcile.js')).reconcile,
+  drill: async () => (await import('./drill.js')).drillCommand,
+  'verify-guard': async () => (await import('./verify-guard.js')).verifyGuardCommand,
+  rules: async () => (await import('./rules.js')).rules,
 };
 
 /** Runs one command line and returns the exit status. Never throws. */

@@ -3,6 +3,7 @@ import type { Holdfast } from '../core/holdfast.js';
 import { type OptionSpec, parse } from './args.js';
 import { exit, usage } from './exit.js';
 import { jsonLine, lockJson, type Shown } from './json.js';
+import { pause } from './pause.js';
 import { isTerminal, print } from './say.js';
 import { withStore } from './session.js';
 import { lockTable, quoted } from './table.js';
@@ -61,17 +62,4 @@ async function watch(locks: Holdfast, view: View): Promise<void> {
     );
     await pause(watchEveryMs, end.signal);
   }
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, delayMs);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

@@ -15,6 +15,8 @@ import { watchWaiting } from './waiting-notice.js';
 
 /** The command is over, its status is known: the store gets this long to take note of it (or the TTL, if shorter). */
 const farewellMsMax = 10_000;
+/** There was no command: what may be left in the store ends with its TTL, and whoever pressed Ctrl-C waits for us. */
+const farewellWithoutWorkMsMax = 2_000;
 /** After a loss there is nothing to give back, and whoever waits for the status should learn of the loss. */
 const farewellAfterLossMsMax = 300;
 
@@ -29,13 +31,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     continued: () => supervisor?.continued(),
   });
   const { locks, wills } = await openToHold(options.backend);
-  const lease = await obtain(locks, options, gaveUp).catch(async (error: unknown) => {
-    await atMost(farewellMsMax, locks.close());
-    if (relay.gaveUp === undefined) throw error;
-  });
-  if (lease === undefined || relay.gaveUp !== undefined) {
-    await atMost(farewellMsMax, locks.close());
-    return exit.signalBase + signalNumber(relay.gaveUp ?? null);
+  let lease: HeldLease;
+  try {
+    lease = await obtain(locks, options, gaveUp);
+    gaveUp.signal.throwIfAborted();
+  } catch (error) {
+    await atMost(farewellWithoutWorkMsMax, locks.close());
+    if (relay.gaveUp !== undefined) return exit.signalBase + signalNumber(relay.gaveUp);
+    throw error;
   }
   return runUnder(lease, locks, () => {
     const child = new Child(options.command, environment(lease), wills.willOf(lease));

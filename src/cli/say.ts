@@ -34,6 +34,15 @@ export function print(text: string): void {
   write(1, text);
 }
 
+/** Progress, for a terminal: no line of its own, and nothing is lost with it. */
+export function hint(text: string): void {
+  try {
+    write(2, text);
+  } catch {
+    // Nobody reads it any more.
+  }
+}
+
 export function isTerminal(fd: 0 | 1 | 2): boolean {
   return isatty(fd);
 }

@@ -30,10 +30,14 @@ export async function openToHold(option: string | undefined): Promise<{ readonly
 }
 
 /** Opens the store for one look, and closes it whatever happens. */
-export async function withStore<T>(option: string | undefined, look: (locks: Holdfast) => Promise<T>): Promise<T> {
-  const locks = instance(await openBackend(backendUrl(option)), systemPorts());
+export async function withStore<T>(
+  option: string | undefined,
+  look: (locks: Holdfast, backend: Backend) => Promise<T>,
+): Promise<T> {
+  const backend = await openBackend(backendUrl(option));
+  const locks = instance(backend, systemPorts());
   try {
-    return await look(locks);
+    return await look(locks, backend);
   } finally {
     // The answer is there, or a better error than this one.
     await locks.close().catch(() => undefined);

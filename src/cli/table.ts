@@ -56,22 +56,36 @@ function row(record: Shown): string[] {
     record.fence === undefined ? '' : String(record.fence),
     metadataText(record),
     record.key ?? '',
-  ].map(cell);
+  ];
 }
 
 /** For people: aligned columns, no lines, a bold heading and a red "no" where the output is a terminal. */
-export async function lockTable(records: readonly Shown[]): Promise<string> {
+export function lockTable(records: readonly Shown[]): Promise<string> {
+  return plainTable(heading, records.map(row), (cells, index, colours) => {
+    const record = records[index];
+    if (record?.alive === false) cells[4] = colours.red('no');
+    if (record?.state === 'waiting') cells[1] = colours.yellow(cells[1] ?? '');
+  });
+}
+
+type Colours = ReturnType<typeof import('picocolors')['createColors']>;
+
+/** @param paint colours the cells of a row, where the output is a terminal */
+export async function plainTable(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  paint: (cells: string[], index: number, colours: Colours) => void = () => {},
+): Promise<string> {
   const [{ default: Table }, { default: picocolors }] = await Promise.all([import('cli-table3'), import('picocolors')]);
   const colours = picocolors.createColors(wantsColour());
   const table = new Table({
     chars: noBorders,
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(heading.map((text) => colours.bold(text)));
-  for (const record of records) {
-    const cells = row(record);
-    if (record.alive === false) cells[4] = colours.red('no');
-    if (record.state === 'waiting') cells[1] = colours.yellow(cells[1] ?? '');
+  table.push(headings.map((text) => colours.bold(text)));
+  for (const [index, texts] of rows.entries()) {
+    const cells = texts.map(cell);
+    paint(cells, index, colours);
     table.push(cells);
   }
   const lines = table.toString().split('\n');

@@ -1,5 +1,7 @@
+import type { Examination } from './examination.js';
 import type { LockName } from './name.js';
 import type { NodeIdentity } from './node.js';
+import type { Records } from './records.js';
 
 /** The contract between core and a store. A backend tries once; waiting, renewal timing, deadlines and events are core's. */
 export interface Backend {
@@ -22,6 +24,10 @@ export interface Backend {
   revoke(name: LockName, by: Revoker): Promise<Revocation>;
   /** What could make this store unsafe. Asked by the doctor, never on the way to a lock. */
   probe(): Promise<readonly Finding[]>;
+  /** What stands in the way of one name beyond its holders and waiters. Asked by the doctor; absent where there is nothing to add. */
+  examine?(name: LockName): Promise<Examination>;
+  /** The store's records, through the same client: for what is kept beside the locks. Absent where the store has none. */
+  records?(): Records;
   /** Frees connections and files. Holds are core's business and are over by then. */
   close(): Promise<void>;
 }
@@ -119,6 +125,8 @@ export interface Revoker extends RevokedBy {
   readonly node: NodeIdentity;
   /** Granted in the same step, in front of every waiter. */
   readonly heir?: Ask;
+  /** Ends nothing unless a hold of this fence (as `LockRecord.fence` shows it) is there, in the same step. Not with an heir. */
+  readonly ifFence?: bigint;
 }
 
 export interface Revocation {

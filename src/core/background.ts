@@ -41,9 +41,10 @@ class Run {
   }
 
   try(): void {
-    const { timeoutMs, call } = this.errand;
+    const { kind, timeoutMs, call } = this.errand;
     const stop = () => this.stop();
-    this.#calls.within(timeoutMs, this.#ports.now(), 'giving back', call, stop, (error) => this.failed(error));
+    const op = kind === 'release' ? 'release' : 'abandon';
+    this.#calls.within(timeoutMs, this.#ports.now(), 'giving back', call, stop, (error) => this.failed(error), op);
   }
 
   failed(error: unknown): void {

@@ -2,6 +2,7 @@ import type { Instant, Timer } from './clock.js';
 import type { HoldfastError } from './errors.js';
 import type { Turn } from './lease.js';
 import type { Settings } from './options.js';
+import type { CallerTrace } from './tracing.js';
 
 /** Why a caller stopped waiting. */
 export type GivenUp = 'aborted' | 'timed-out' | 'failed' | 'closed';
@@ -26,6 +27,8 @@ export class Caller {
   readonly settings: Settings;
   readonly actions: CallerActions;
   readonly enqueuedAt: Instant;
+  /** Absent where no tracer follows it. */
+  readonly trace: CallerTrace | undefined;
   /** Kept by the line in which it waits. */
   previous: Caller | undefined;
   next: Caller | undefined;
@@ -33,10 +36,11 @@ export class Caller {
   waitTimer: Timer | undefined;
   stopListening: (() => void) | undefined;
 
-  constructor(settings: Settings, enqueuedAt: Instant, actions: CallerActions) {
+  constructor(settings: Settings, enqueuedAt: Instant, actions: CallerActions, trace?: CallerTrace) {
     this.settings = settings;
     this.enqueuedAt = enqueuedAt;
     this.actions = actions;
+    this.trace = trace;
   }
 
   /** Its wait is over, one way or the other: no timer and no signal concerns it any more. */
@@ -48,11 +52,16 @@ export class Caller {
   }
 }
 
-export type Wanted = Pick<Settings, 'mode' | 'ttlMs' | 'metadata'>;
+export type Wanted = Pick<Settings, 'mode' | 'ttlMs' | 'metadata'> & Partial<Pick<Settings, 'alone'>>;
 
-/** Callers of one hold must want the same from the store. */
-export function sameWant(a: Wanted, b: Wanted): boolean {
-  return a.mode === b.mode && a.ttlMs === b.ttlMs && (a.metadata === b.metadata || sameMetadata(a.metadata, b.metadata));
+/**
+ * Callers of one hold must want the same from the store.
+ *
+ * @param metadata what `b` wanted, if a tracer added to it since
+ */
+export function sameWant(a: Wanted, b: Wanted, metadata = b.metadata): boolean {
+  if (a.mode !== b.mode || a.ttlMs !== b.ttlMs || (a.alone ?? false) !== (b.alone ?? false)) return false;
+  return a.metadata === metadata || sameMetadata(a.metadata, metadata);
 }
 
 function sameMetadata(a: object, b: object): boolean {

@@ -2,6 +2,7 @@ import { Bag, type Bagged } from './bag.js';
 import type { Instant, Ports, Timer } from './clock.js';
 import { detached } from './detached.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from './errors.js';
+import type { Emitter, StoreCallEvent, StoreOp } from './events.js';
 import { limits } from './limits.js';
 
 /** A call that has not ended. */
@@ -12,18 +13,26 @@ export interface Pending extends Bagged {
   readonly failed: (error: unknown) => void;
 }
 
+/** Who is told of calls that have ended. */
+export interface CallsTold {
+  readonly emitter: Emitter;
+  readonly node: string;
+}
+
 /**
  * Every call of an instance to its store, with one timer for all their deadlines: calls end far more often than they time
  * out, and a timer of its own would be a good part of the price of an uncontended lock.
  */
 export class Calls {
   readonly #ports: Ports;
+  readonly #told: CallsTold | undefined;
   readonly #pending = new Bag<Pending>();
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(ports: Ports) {
+  constructor(ports: Ports, told?: CallsTold) {
     this.#ports = ports;
+    this.#told = told;
   }
 
   /**
@@ -33,6 +42,7 @@ export class Calls {
    *
    * @param sentAt a reading taken just before
    * @param doing for the message: `releasing`
+   * @param op for the event `store-call`; without it there is none
    */
   within<T>(
     timeoutMs: number,
@@ -41,14 +51,20 @@ export class Calls {
     call: () => Promise<T>,
     answered: (value: T) => void,
     failed: (error: unknown) => void,
+    op?: StoreOp,
   ): void {
-    const pending = this.expect(timeoutMs, sentAt, doing, failed);
+    // Asked first: with no listener a call costs nothing more.
+    const told = op !== undefined && this.#told?.emitter.wanted('store-call') === true ? op : undefined;
+    const failing = told === undefined ? failed : this.#telling(told, sentAt, failed);
+    const pending = this.expect(timeoutMs, sentAt, doing, failing);
     promised(call).then(
       (value) => {
-        if (this.settle(pending)) answered(value);
+        if (!this.settle(pending)) return;
+        if (told !== undefined) this.#tell(told, sentAt, 'answered');
+        answered(value);
       },
       (error: unknown) => {
-        if (this.settle(pending)) failed(error);
+        if (this.settle(pending)) failing(error);
       },
     );
   }
@@ -70,8 +86,8 @@ export class Calls {
   }
 
   /** The same as a promise. @throws OutcomeUnknownError after `timeoutMs`; otherwise what the call throws */
-  promise<T>(timeoutMs: number, doing: string, call: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => this.within(timeoutMs, this.#ports.now(), doing, call, resolve, reject));
+  promise<T>(timeoutMs: number, doing: string, call: () => Promise<T>, op?: StoreOp): Promise<T> {
+    return new Promise((resolve, reject) => this.within(timeoutMs, this.#ports.now(), doing, call, resolve, reject, op));
   }
 
   /** Nobody waits for any of them any more, and no timer is left. What has not settled never will. */
@@ -80,6 +96,20 @@ export class Calls {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #telling(op: StoreOp, sentAt: Instant, failed: (error: unknown) => void): (error: unknown) => void {
+    return (error) => {
+      this.#tell(op, sentAt, error instanceof OutcomeUnknownError ? 'unknown' : 'failed');
+      failed(error);
+    };
+  }
+
+  #tell(op: StoreOp, sentAt: Instant, outcome: StoreCallEvent['outcome']): void {
+    if (this.#told === undefined) return;
+    const { emitter, node } = this.#told;
+    const tookMs = this.#ports.now().monotonicMs - sentAt.monotonicMs;
+    emitter.emit('store-call', () => ({ node, op, outcome, tookMs }));
   }
 
   /** Nothing is under way: no timer keeps the process alive. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { type NodeIdentity, readNodeIdentity } from './node.js';
@@ -121,5 +121,5 @@ export function systemPorts(): Ports {
 
 /** What is shown in place of an owner: the first 12 hex digits of its SHA-256. */
 export function ownerDigest(owner: string): string {
-  return createHash('sha256').update(owner).digest('hex').slice(0, 12);
+  return hash('sha256', owner, 'hex').slice(0, 12);
 }

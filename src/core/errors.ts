@@ -22,11 +22,14 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Asking again cannot help (a read-only file, a wrong password): fail now instead of retrying. */
   readonly permanent?: boolean;
+  /** The store takes no more data: its memory or its disk is full. */
+  readonly full?: boolean;
 }
 
 /** Codes that no second try can change. */
 const permanentCodes: ReadonlySet<ErrorCode> = new Set([
   'BACKEND_CORRUPT',
+  'STALE_FENCE',
   'DEADLOCK',
   'INVALID_ARGUMENT',
   'NOT_SUPPORTED',
@@ -70,8 +73,12 @@ export class WaitTimeoutError extends HoldfastError {
 
 /** The store could not be reached or refused to work. Nothing was granted. */
 export class BackendUnavailableError extends HoldfastError {
+  /** Because the store takes no more data. */
+  readonly full: boolean;
+
   constructor(message: string, details?: ErrorDetails) {
     super('BACKEND_UNAVAILABLE', message, details);
+    this.full = details?.full === true;
   }
 }
 
@@ -102,15 +109,35 @@ export class LeaseLostError extends HoldfastError {
   }
 }
 
-/** A sink has already seen a newer fence. The write was refused. */
-export class StaleFenceError extends HoldfastError {
+/** What a stale fence was refused by. */
+export interface StaleFence {
+  /** What refused it, such as `postgres`. */
+  readonly sink: string;
+  /** As the caller wrote it. */
+  readonly resource: string;
+  /** The fence that came too late. */
   readonly fence: bigint;
-  readonly newest: bigint;
+  /** The highest fence that the sink has seen for this resource. */
+  readonly mark: bigint;
+}
 
-  constructor(fence: bigint, newest: bigint, message: string, details?: ErrorDetails) {
-    super('STALE_FENCE', message, details);
+/** A sink has already seen a newer fence. The write was refused, and nothing of it was done. */
+export class StaleFenceError extends HoldfastError implements StaleFence {
+  readonly sink: string;
+  readonly resource: string;
+  readonly fence: bigint;
+  readonly mark: bigint;
+
+  constructor({ sink, resource, fence, mark }: StaleFence, details?: ErrorDetails) {
+    super(
+      'STALE_FENCE',
+      `${sink} has seen fence ${mark} for ${JSON.stringify(resource)} and refuses ${fence}: somebody else has taken over; stop, and write nothing more under this lease`,
+      details,
+    );
+    this.sink = sink;
+    this.resource = resource;
     this.fence = fence;
-    this.newest = newest;
+    this.mark = mark;
   }
 }
 

@@ -25,12 +25,13 @@ export function release(context: StoreContext, held: Held, tell: (outcome: Relea
   const { backend, background, calls, ports } = context;
   const call = () => backend.release(held);
   const timeoutMs = callTimeoutMs(context.callTimeoutMs, held.ttlMs);
-  calls.within(timeoutMs, ports.now(), 'releasing', call, tell, (error) => {
+  const failed = (error: unknown) => {
     const warning = `"${held.name.text}" could not be released; it ends with its TTL`;
     if (isPermanent(error)) ports.warn(warning, error);
     else background.errand({ kind: 'release', warning, mattersMs: held.ttlMs, timeoutMs, call }, { error });
     tell('unknown');
-  });
+  };
+  calls.within(timeoutMs, ports.now(), 'releasing', call, tell, failed, 'release');
 }
 
 /** What may be left of an ask: a place that is forgotten by itself soon, or the lock, until its TTL is over. */

@@ -22,15 +22,16 @@ import {
   type Settings,
 } from './options.js';
 import { PathNotes } from './path-notes.js';
-import { type Inspection, inspect, readRecords, revoke } from './questions.js';
+import { type Inspection, inspect, type RevokeOptions, readRecords, revoke } from './questions.js';
 import { Queues } from './queues.js';
 import { type LeaseSet, requestInOrder } from './request-all.js';
 import { type LockCallback, RequestWork } from './requested.js';
 import { Signals } from './signals.js';
 import { type LockSnapshot, snapshot } from './snapshot.js';
+import { Tracing } from './tracing.js';
 import { type ConvertedOptions, convertCallback, convertOptions, domException, typeError } from './weblocks.js';
 
-export type { Inspection } from './questions.js';
+export type { Inspection, RevokeOptions } from './questions.js';
 export type { LockCallback } from './requested.js';
 
 interface Request {
@@ -53,6 +54,7 @@ export class Holdfast {
   readonly #notes: PathNotes;
   /** Leases of `acquire` that nobody has released: `close` does. */
   readonly #acquired = new Set<() => void>();
+  readonly #tracing: Tracing | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -68,14 +70,15 @@ export class Holdfast {
       );
     }
     this.#defaults = parseDefaults(options, backend.traits);
-    const { callTimeoutMs, unavailableMs } = this.#defaults;
+    const { callTimeoutMs, unavailableMs, tracer } = this.#defaults;
     this.node = ports.identity();
     const clientId = nodeId(this.node);
-    const emitter = new Emitter((message, cause) => ports.warn(message, cause));
-    const calls = new Calls(ports);
+    const emitter = new Emitter((message, cause) => ports.warn(message, cause), lockEventTypes);
+    const calls = new Calls(ports, { emitter, node: clientId });
     const background = new Background(ports, calls);
     const keeper = new Keeper(backend, ports, calls, callTimeoutMs);
     this.#emitter = emitter;
+    this.#tracing = tracer && new Tracing(tracer, (message, cause) => ports.warn(message, cause), clientId);
     this.#store = { backend, ports, calls, background, node: this.node, callTimeoutMs, unavailableMs };
     const hold = { ports, emitter, keeper, clientId };
     this.#queues = new Queues({ store: this.#store, hold, signals: new Signals() });
@@ -103,7 +106,9 @@ export class Holdfast {
       const callback = convertCallback<LockCallback<T, Lease | null>>(args.length > 2 ? args[2] : args[1]);
       const { name, settings } = this.#parse(text, options);
       const note = this.#notes.enter(name, settings, settings.reentry === 'refuse');
-      this.#queues.enter(name, settings, new RequestWork<T>(note, callback, resolve, reject));
+      const trace = this.#tracing?.follow('request', text, settings);
+      const work: typeof callback = trace ? (lease) => trace.run(lease, () => callback(lease)) : callback;
+      this.#queues.enter(name, settings, new RequestWork<T>(note, work, resolve, reject), trace);
     });
   }
 
@@ -144,7 +149,17 @@ export class Holdfast {
     return new Promise((resolve, reject) => {
       const request = this.#parseForAcquire(name, options);
       const { done } = this.#notes.enter(request.name, request.settings, !request.settings.steal);
-      this.#queues.enter(request.name, request.settings, new AcquireWork(this.#acquired, done, resolve, reject));
+      const trace = this.#tracing?.follow('acquire', request.name.text, request.settings);
+      const handOut = (lease: HeldLease) => {
+        trace?.handedOut(lease);
+        resolve(lease);
+      };
+      this.#queues.enter(
+        request.name,
+        request.settings,
+        new AcquireWork(this.#acquired, done, trace ? handOut : resolve, reject),
+        trace,
+      );
     });
   }
 
@@ -163,12 +178,15 @@ export class Holdfast {
 
   /**
    * Ends every hold on a name. The holders hear of it with their next renewal at the latest; until they do, only a
-   * fence keeps their writes out: the next fence is higher.
+   * fence keeps their writes out: the next fence is higher. With `ifFence`, nothing is ended unless a hold of that fence is there.
+   *
+   * @throws HoldfastError with code `INVALID_ARGUMENT`, `BACKEND_UNAVAILABLE`, `OUTCOME_UNKNOWN`
    */
-  async revoke(name: string, { reason }: { readonly reason: string }): Promise<Revocation> {
+  async revoke(name: string, options: RevokeOptions): Promise<Revocation> {
     this.#refuseIfClosed();
     const parsed = parseName(`${name}`);
-    const revocation = await revoke(this.#store, parsed, reason);
+    const { reason } = options;
+    const revocation = await revoke(this.#store, parsed, options);
     const [first] = revocation.ended;
     if (first === undefined) return revocation;
     this.#queues.revoked(parsed, revocation.ended, reason);

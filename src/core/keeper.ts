@@ -211,9 +211,10 @@ export class Keeper {
     const answered = (answers: readonly Renewal[]) => {
       for (const [i, hold] of holds.entries()) hold.renewalAnswered(wellFormed(answers?.[i]));
     };
-    this.#calls.within(timeoutMs, this.#ports.now(), 'renewing', call, answered, (error) => {
+    const failed = (error: unknown) => {
       for (const hold of holds) hold.renewalAnswered(unknown(error));
-    });
+    };
+    this.#calls.within(timeoutMs, this.#ports.now(), 'renewing', call, answered, failed, 'renew');
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Mode, Release } from './backend.js';
 import type { Instant, Ports, Timer } from './clock.js';
 import { ClosedError, type HoldfastError, LeaseLostError, type Loss } from './errors.js';
-import type { Emitter, LockEvent } from './events.js';
+import type { Emitter, LiveTurn, LockEvent } from './events.js';
 import type { LiveHold } from './live-hold.js';
 import type { Settings } from './options.js';
 
@@ -61,6 +61,8 @@ export interface TurnHost {
   turnOverdue(turn: Turn): void;
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
 /** What a turn needs to know of its caller. */
 export interface Waited {
   readonly settings: Settings;
@@ -68,7 +70,7 @@ export interface Waited {
 }
 
 /** One caller's turn on a hold. `request` shows it as `Lease`; `acquire` wraps it so that it can be released. */
-export class Turn implements Lease {
+export class Turn implements Lease, LiveTurn {
   readonly mintedFence: bigint;
   readonly waitedMs: number;
   /** What the store said when the hold was given back after this turn; a turn in the middle of a batch has none. */
@@ -76,6 +78,7 @@ export class Turn implements Lease {
   readonly #hold: LiveHold;
   readonly #host: TurnHost;
   readonly #startedAt: Instant;
+  readonly #settings: Settings;
   #limit: Timer | undefined;
   #expectation: Timer | undefined;
   #controller: AbortController | undefined;
@@ -87,11 +90,12 @@ export class Turn implements Lease {
     this.mintedFence = fence;
     this.#host = host;
     this.#startedAt = now;
+    this.#settings = settings;
     this.waitedMs = now.monotonicMs - enqueuedAt.monotonicMs;
     const { maxHoldMs, expectedHoldMs } = settings;
     if (maxHoldMs !== undefined) this.#limit = host.ports.timer(maxHoldMs, () => host.turnOverdue(this));
     if (expectedHoldMs !== undefined) {
-      this.#expectation = host.ports.timer(expectedHoldMs, () => host.emitter.emit('overdue', () => this.event()));
+      this.#expectation = host.ports.timer(expectedHoldMs, () => host.emitter.emit('overdue', () => this.event(), this));
     }
   }
 
@@ -133,6 +137,14 @@ export class Turn implements Lease {
     return this.#lost?.loss;
   }
 
+  get expectedHoldMs(): number | undefined {
+    return this.#settings.expectedHoldMs;
+  }
+
+  get holdKey(): object {
+    return this.#hold.holdKey;
+  }
+
   get heldMs(): number {
     return this.#host.ports.now().monotonicMs - this.#startedAt.monotonicMs;
   }
@@ -150,7 +162,7 @@ export class Turn implements Lease {
     this.#lost = new LeaseLostError(loss, message, { lock: this.name, reason });
     this.#end();
     this.#host.turnLost(this, this.#lost);
-    this.#host.emitter.emit('lost', () => ({ ...this.event(), loss, ...(reason === undefined ? {} : { reason }) }));
+    this.#host.emitter.emit('lost', () => ({ ...this.event(), loss, ...(reason === undefined ? {} : { reason }) }), this);
   }
 
   /** The work has ended, without a loss or after one: the fence is gone. */
@@ -161,13 +173,15 @@ export class Turn implements Lease {
   }
 
   event(): LockEvent {
-    return {
-      ...this.#hold.event(),
-      fence: this.mintedFence,
-      acquiredAt: this.acquiredAt,
-      waitedMs: this.waitedMs,
-      heldMs: this.heldMs,
-    };
+    const { expectedHoldMs } = this.#settings;
+    // The event of the hold, made the turn's own: a copy by spreading costs more than all else of it.
+    const event: Mutable<LockEvent> = this.#hold.event();
+    event.fence = this.mintedFence;
+    event.acquiredAt = this.acquiredAt;
+    event.waitedMs = this.waitedMs;
+    event.heldMs = this.heldMs;
+    if (expectedHoldMs !== undefined) event.expectedHoldMs = expectedHoldMs;
+    return event;
   }
 
   get #over(): boolean {

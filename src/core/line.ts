@@ -1,4 +1,5 @@
 import { type Caller, sameWant } from './caller.js';
+import { expectedHoldOf } from './expected-hold.js';
 import type { Settings } from './options.js';
 import type { Want } from './waiting.js';
 
@@ -61,6 +62,11 @@ export class Line {
       length += 1;
     }
     return length;
+  }
+
+  /** How long so many at the head expect to hold, if all of them say so. */
+  expectedHoldMs(count: number): number | undefined {
+    return expectedHoldOf([...this].slice(0, count));
   }
 
   /** Takes whoever is first. */

@@ -1,5 +1,5 @@
-import type { Ask, Grant, Held, Renewal } from './backend.js';
-import { type Instant, ownerDigest, type Ports, remainingMs } from './clock.js';
+import type { Ask, Grant, Held, Metadata, Renewal } from './backend.js';
+import { elapsedMs, type Instant, ownerDigest, type Ports, remainingMs } from './clock.js';
 import type { Loss } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
 import { type HoldEffect, type HoldEvent, type HoldState, startHold, transition } from './hold.js';
@@ -21,11 +21,15 @@ export interface Granted {
   readonly sentAt: Instant;
   /** A copy of the ask may still be under way. */
   readonly uncertain: boolean;
+  /** The metadata that its callers want; that of the ask may say more. */
+  readonly wanted: Metadata;
 }
 
-/** Told once, if the hold ends before the work does. */
 export interface HoldOwner {
+  /** Told once, if the hold ends before the work does. */
   holdLost(loss: Loss, reason: string | undefined): void;
+  /** Told each time that a renewal, sent then, had no clear answer. */
+  renewalFailed(error: unknown, sentAt: Instant | undefined, now: Instant): void;
 }
 
 /** A hold in this process: runs the pure machine of `hold.ts` against real time and carries out its effects. */
@@ -39,6 +43,9 @@ export class LiveHold implements Kept {
   readonly #owner: HoldOwner;
   #state: HoldState;
   #releaseWanted = false;
+  /** Made for the first event: a hash costs more than the rest of it. */
+  #digest: string | undefined;
+  #holdKey: object | undefined;
 
   constructor(context: HoldContext, granted: Granted, owner: HoldOwner) {
     this.granted = granted;
@@ -56,6 +63,12 @@ export class LiveHold implements Kept {
 
   get fences(): Grant['fences'] {
     return this.granted.grant.fences;
+  }
+
+  /** For whoever must tell holds apart and is not to have the hold itself, with its owner. */
+  get holdKey(): object {
+    this.#holdKey ??= {};
+    return this.#holdKey;
   }
 
   get renewals(): number {
@@ -99,28 +112,30 @@ export class LiveHold implements Kept {
   }
 
   event(): LockEvent {
+    this.#digest ??= ownerDigest(this.held.owner);
     return {
       name: this.held.name.text,
       mode: this.held.mode,
-      owner: ownerDigest(this.held.owner),
+      owner: this.#digest,
       node: this.#context.clientId,
       ttlMs: this.held.ttlMs,
       fence: this.fences.last,
+      leaseGeneration: this.fences.first,
       acquiredAt: this.granted.sentAt.wallMs,
       renewalCount: this.renewals,
     };
   }
 
   #dispatch(event: HoldEvent): readonly HoldEffect[] {
-    const before = this.#state.phase;
-    const [state, effects] = transition(this.#state, event);
+    const before = this.#state;
+    const [state, effects] = transition(before, event);
     this.#state = state;
-    if (before === 'held' && state.phase !== 'held') this.#context.keeper.forget(this);
-    for (const effect of effects) this.#carryOut(effect, event.now);
+    if (before.phase === 'held' && state.phase !== 'held') this.#context.keeper.forget(this);
+    for (const effect of effects) this.#carryOut(effect, event.now, before);
     return effects;
   }
 
-  #carryOut(effect: HoldEffect, now: Instant): void {
+  #carryOut(effect: HoldEffect, now: Instant, before: HoldState): void {
     const { emitter, keeper } = this.#context;
     switch (effect.type) {
       case 'send-renewal':
@@ -133,8 +148,9 @@ export class LiveHold implements Kept {
       case 'signal-loss':
         return this.#owner.holdLost(effect.loss, effect.reason);
       case 'report-renewed':
-        return emitter.emit('renewed', () => ({ ...this.event(), remainingMs: this.remainingMs(now) }));
+        return this.#reportRenewed(before.phase === 'held' ? elapsedMs(before.deadline.since, now) : 0, now);
       case 'report-renewal-failed':
+        this.#owner.renewalFailed(effect.cause, before.phase === 'held' ? before.renewalSentAt : undefined, now);
         return emitter.emit('renewal-failed', () => ({
           ...this.event(),
           error: effect.cause,
@@ -143,5 +159,12 @@ export class LiveHold implements Kept {
       case 'report-endangered':
         return emitter.emit('endangered', () => ({ ...this.event(), remainingMs: this.remainingMs(now) }));
     }
+  }
+
+  #reportRenewed(goneMs: number, now: Instant): void {
+    const { holdKey } = this;
+    const { name, ttlMs } = this.held;
+    const make = () => ({ ...this.event(), remainingMs: this.remainingMs(now), goneMs });
+    this.#context.emitter.emit('renewed', make, { holdKey, name: name.text, ttlMs, goneMs });
   }
 }

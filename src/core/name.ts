@@ -15,6 +15,7 @@ const unsafe = /[%\u0000-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\
 const plain = /^[\x20-\x24\x26-\x7e]*$/;
 const escaped = /%u([0-9A-F]{4})|%([0-9A-F]{2})/g;
 
+/** Upper-case hex digits, as in escapes. */
 function hex(code: number, digits: number): string {
   return code.toString(16).toUpperCase().padStart(digits, '0');
 }

@@ -45,6 +45,8 @@ function readBootId(): string {
 export interface ProcessStatus {
   /** It does nothing any more, and nobody has collected it yet. */
   readonly dead: boolean;
+  /** Stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger: it does nothing until it is continued. */
+  readonly stopped: boolean;
   readonly parentPid: number;
   readonly sessionId: number;
   /** In clock ticks since boot. */
@@ -63,6 +65,7 @@ export function readProcess(pid: number): ProcessStatus | undefined {
     return {
       // A process whose first thread has ended shows as a zombie, too, while its other threads work on.
       dead: state === 'X' || (state === 'Z' && Number(fields[17]) <= 1),
+      stopped: state === 'T' || state === 't',
       parentPid: Number(fields[1]),
       sessionId: Number(fields[3]),
       startedAt: fields[19] ?? '',

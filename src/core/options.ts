@@ -1,6 +1,15 @@
 import type { Metadata, Mode, Traits } from './backend.js';
-import { checkedMetadata, checkedReentry, duration, optionalDuration, refuseUnknown } from './checks.js';
+import {
+  checkedFlag,
+  checkedMetadata,
+  checkedReentry,
+  checkedTracer,
+  duration,
+  optionalDuration,
+  refuseUnknown,
+} from './checks.js';
 import { limits } from './limits.js';
+import type { Tracer } from './tracer.js';
 import { type ConvertedOptions, noOptions, refusal, refuseAsSpecified } from './weblocks.js';
 
 export { nearest } from './nearest.js';
@@ -20,12 +29,14 @@ export interface RequestOptions {
   readonly waitMs?: number;
   /** The lease is ended (loss `overdue`) when the work takes longer than this. */
   readonly maxHoldMs?: number;
-  /** An `overdue` event is sent when the work takes longer than this. */
+  /** An `overdue` event is sent when the work takes longer than this. Shown to everyone beside the metadata. */
   readonly expectedHoldMs?: number;
   /** Shown by `query` to everyone. */
   readonly metadata?: Metadata;
   /** What a request does when its own async context holds the name: wait (as the specification has it) or refuse. */
   readonly reentry?: 'wait' | 'refuse';
+  /** The grant serves this request alone, so that the fence that `query` shows to everyone is that of its lease. */
+  readonly alone?: boolean;
 }
 
 /** Options of `acquire`: without `ifAvailable` (use `waitMs: 0`), and re-entry is always refused. */
@@ -41,6 +52,8 @@ export interface HoldfastOptions {
   readonly callTimeoutMs?: number;
   /** How long an ask goes on through an unavailable store. */
   readonly unavailableMs?: number;
+  /** Follows requests: `openTelemetryTracer()` of `holdfast/telemetry/opentelemetry`, or your own. */
+  readonly tracer?: Tracer;
 }
 
 /** Options after the one check. Everything is present and legal. */
@@ -55,6 +68,7 @@ export interface Settings {
   readonly expectedHoldMs: number | undefined;
   readonly metadata: Metadata;
   readonly reentry: 'wait' | 'refuse';
+  readonly alone: boolean;
 }
 
 export interface Defaults {
@@ -64,6 +78,7 @@ export interface Defaults {
   readonly reentry: 'wait' | 'refuse';
   readonly callTimeoutMs: number;
   readonly unavailableMs: number;
+  readonly tracer: Tracer | undefined;
   /** Of a request without options: the same object for all of them. */
   readonly settings: Settings;
 }
@@ -79,6 +94,7 @@ const requestKeys = [
   'expectedHoldMs',
   'metadata',
   'reentry',
+  'alone',
 ] as const satisfies readonly (keyof RequestOptions)[];
 const instanceKeys = [
   'ttlMs',
@@ -87,6 +103,7 @@ const instanceKeys = [
   'reentry',
   'callTimeoutMs',
   'unavailableMs',
+  'tracer',
 ] as const satisfies readonly (keyof HoldfastOptions)[];
 
 export function parseDefaults(options: HoldfastOptions, traits: Traits): Defaults {
@@ -102,6 +119,7 @@ export function parseDefaults(options: HoldfastOptions, traits: Traits): Default
       duration('callTimeoutMs', options.callTimeoutMs, limits.callTimeoutMsMin, limits.durationMsMax) ??
       limits.callTimeoutMsDefault,
     unavailableMs: optionalDuration('unavailableMs', options.unavailableMs, undefined) ?? limits.unavailableMsMax,
+    tracer: checkedTracer(options.tracer),
   };
   return { ...defaults, settings: parseOptions(noOptions, defaults, traits) };
 }
@@ -137,5 +155,6 @@ function parseTimes(options: Record<string, unknown>, defaults: Omit<Defaults, '
     expectedHoldMs: optionalDuration('expectedHoldMs', options['expectedHoldMs'], undefined),
     metadata: options['metadata'] === undefined ? defaults.metadata : checkedMetadata(options['metadata']),
     reentry: checkedReentry(options['reentry'], defaults.reentry),
+    alone: checkedFlag('alone', options['alone']),
   };
 }

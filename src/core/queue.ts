@@ -1,20 +1,22 @@
 import { type Desk, steal, tryOnce } from './aside.js';
 import { Asks, type AsksHost } from './asks.js';
-import type { Ask, Refusal } from './backend.js';
+import type { Refusal } from './backend.js';
 import { type Caller, type GivenUp, sameWant } from './caller.js';
 import { isPermanent } from './calls.js';
 import { type Instant, ownerDigest, type Timer } from './clock.js';
 import { type HoldfastError, LimitExceededError } from './errors.js';
 import type { Emitter, LockEvent } from './events.js';
+import { shownBeside } from './expected-hold.js';
 import type { StoreContext } from './giving-back.js';
 import { limits } from './limits.js';
 import { Line } from './line.js';
-import type { HoldContext } from './live-hold.js';
+import type { Granted, HoldContext } from './live-hold.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
 import { Servings, type ServingsHost } from './servings.js';
 import type { Signals } from './signals.js';
 import { timeoutError } from './timed-out.js';
+import { noNotes } from './tracing.js';
 import { type Answer, Asker } from './waiting.js';
 
 export interface QueueContext {
@@ -84,12 +86,12 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
       return this.#idle();
     }
     if (this.#line.size >= limits.localQueueMax) {
-      caller.actions.fail(
-        new LimitExceededError(
-          `${limits.localQueueMax} callers already wait for "${this.name.text}" in this process: shed load before asking`,
-        ),
+      this.emitter.emit('refused', () => ({ ...this.event(settings), because: 'full', waitedMs: 0 }));
+      const error = new LimitExceededError(
+        `${limits.localQueueMax} callers already wait for "${this.name.text}" in this process: shed load before asking`,
       );
-      return;
+      caller.trace?.failed('full', error, noNotes);
+      return caller.actions.fail(error);
     }
     this.#line.join(caller);
     this.limitWait(caller);
@@ -124,9 +126,9 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
     this.#pump();
   }
 
-  hasLatecomer(ask: Ask): boolean {
+  hasLatecomer({ ask, wanted }: Granted): boolean {
     const { head } = this.#line;
-    return head !== undefined && sameWant(head.settings, ask);
+    return head !== undefined && sameWant(head.settings, ask, wanted);
   }
 
   takeLatecomer(): Caller | undefined {
@@ -187,6 +189,7 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
       because,
       waitedMs: this.store.ports.now().monotonicMs - caller.enqueuedAt.monotonicMs,
     }));
+    caller.trace?.failed(because, reason, this.servings.notes(this.#asker?.behind));
     caller.actions.fail(reason);
   }
 
@@ -210,7 +213,7 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
 
   #askFor(head: Caller | undefined): void {
     this.#endSlice();
-    if (head !== undefined) this.#asker ??= this.#ask(head.settings);
+    if (head !== undefined) this.#asker ??= this.#ask(head);
   }
 
   #endSlice(): void {
@@ -218,12 +221,21 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
     this.#sliceTimer = undefined;
   }
 
-  #ask(settings: Settings): Asker {
-    const { mode, ttlMs, metadata } = settings;
-    const want = { name: this.name, mode, ttlMs, metadata };
+  #ask(head: Caller): Asker {
+    const { settings } = head;
+    const { mode, ttlMs, metadata, alone, expectedHoldMs } = settings;
+    const want = { name: this.name, mode, ttlMs, metadata, alone };
+    const served = () => (alone ? 1 : this.#line.runLength(settings, limits.batchMax));
+    const isShownMore = expectedHoldMs !== undefined || head.trace !== undefined;
+    // Whoever is first now will have the first turn: the one that was may have left.
+    const shown = () => {
+      const { trace } = this.#line.head ?? head;
+      return shownBeside(metadata, expectedHoldMs && this.#line.expectedHoldMs(served()), trace);
+    };
     const asker: Asker = new Asker(this.#context.store, want, {
       once: false,
-      fencesWanted: () => this.servings.fencesWanted(mode, this.#line.runLength(settings, limits.batchMax)),
+      fencesWanted: () => (alone ? 1 : this.servings.fencesWanted(mode, served())),
+      metadata: isShownMore ? shown : undefined,
       listen: () => this.#listen(),
       onRefused: (refusal, ask) => this.#reportWaiting(asker, settings, refusal, ownerDigest(ask.owner)),
     });
@@ -240,7 +252,7 @@ export class NameQueue implements AsksHost, Desk, ServingsHost {
     if (answer.outcome === 'granted') {
       const { first: from, last } = answer.grant.fences;
       const batch = this.#line.takeRun(settings, Math.min(limits.batchMax, Number(last - from + 1n)));
-      if (batch.length > 0) this.servings.serve(answer, batch);
+      if (batch.length > 0) this.servings.serve(answer, batch, asker.behind);
       else this.servings.grantedToNobody(answer.ask);
     }
     this.#pump();

@@ -5,6 +5,7 @@ import { limits } from './limits.js';
 import type { LockName } from './name.js';
 import type { Settings } from './options.js';
 import { NameQueue, type QueueContext } from './queue.js';
+import type { CallerTrace } from './tracing.js';
 
 /** One queue per name for which something waits, asks or is held in this process, and for some that were used before. */
 export class Queues {
@@ -20,13 +21,15 @@ export class Queues {
     this.#context = { ...context, onIdle };
   }
 
-  enter(name: LockName, settings: Settings, actions: CallerActions): void {
+  enter(name: LockName, settings: Settings, actions: CallerActions, trace?: CallerTrace): void {
     let queue = this.#all.get(name.encoded);
     if (queue === undefined) {
       queue = new NameQueue(name, this.#context);
       this.#all.set(name.encoded, queue);
     }
-    queue.enter(new Caller(settings, this.#context.store.ports.now(), actions));
+    const { emitter } = queue;
+    if (emitter.wanted('requested')) emitter.emit('requested', () => (queue as NameQueue).event(settings));
+    queue.enter(new Caller(settings, this.#context.store.ports.now(), actions, trace));
   }
 
   /** Those of names that start with the prefix. */

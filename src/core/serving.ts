@@ -1,10 +1,12 @@
 import type { Caller } from './caller.js';
-import type { Instant, Ports } from './clock.js';
+import { elapsedMs, type Instant, type Ports } from './clock.js';
 import type { LeaseLostError, Loss } from './errors.js';
 import type { Emitter } from './events.js';
 import { Turn, type TurnHost } from './lease.js';
 import { limits } from './limits.js';
 import { type Granted, type HoldContext, type HoldOwner, LiveHold } from './live-hold.js';
+import type { Notes } from './tracer.js';
+import { type CallerTrace, noNotes } from './tracing.js';
 
 /** Who looks after the servings of a name. */
 export interface ServingHost {
@@ -42,10 +44,13 @@ export class Serving implements TurnHost, HoldOwner {
   #over = false;
   /** `#end` is at work: it finishes by itself, also when it finds the hold lost. */
   #ending = false;
+  /** Of those that the next turn comes after, for a tracer. */
+  #after: Notes;
 
-  constructor(host: ServingHost, granted: Granted, batch: Caller[]) {
+  constructor(host: ServingHost, granted: Granted, batch: Caller[], after: Notes) {
     this.#host = host;
     this.#batch = batch;
+    this.#after = after;
     this.hold = new LiveHold(host.holdContext, granted, this);
     this.#nextFence = this.hold.fences.first;
   }
@@ -65,6 +70,12 @@ export class Serving implements TurnHost, HoldOwner {
 
   get turns(): Turn[] {
     return this.#running.map(({ turn }) => turn);
+  }
+
+  /** Of its last turn, where a tracer followed it. Shared turns come after each other only by chance. */
+  get notes(): Notes | undefined {
+    if (this.#after.length === 0 || this.hold.held.mode === 'shared' || this.served === 0) return undefined;
+    return this.#after;
   }
 
   /** How many turns have begun. */
@@ -94,7 +105,9 @@ export class Serving implements TurnHost, HoldOwner {
   }
 
   turnLost(turn: Turn, error: LeaseLostError): void {
-    this.#running.find((each) => each.turn === turn)?.caller.actions.lost(error);
+    const caller = this.#running.find((each) => each.turn === turn)?.caller;
+    caller?.trace?.lost(error);
+    caller?.actions.lost(error);
   }
 
   /** Others of a shared batch are not to blame: the hold ends when nobody is left who may use it. */
@@ -110,6 +123,13 @@ export class Serving implements TurnHost, HoldOwner {
     this.#host.lost(unserved);
     // Lost between two turns: no work is running that would end it.
     if (this.#running.length === 0 && !this.#ending) this.#finish(undefined, undefined, this.ports.now());
+  }
+
+  renewalFailed(error: unknown, sentAt: Instant | undefined, now: Instant): void {
+    const tookMs = sentAt === undefined ? 0 : elapsedMs(sentAt, now);
+    for (const { caller } of this.#running) {
+      caller.trace?.renewalFailed({ error, tookMs, remainingMs: this.hold.remainingMs(now) });
+    }
   }
 
   #nextCanBegin(now: Instant): boolean {
@@ -136,8 +156,14 @@ export class Serving implements TurnHost, HoldOwner {
     this.#beganAtMs = Math.min(this.#beganAtMs, now.monotonicMs);
     const running = { turn, caller };
     this.#running = this.#running.length === 0 ? [running] : [...this.#running, running];
-    this.emitter.emit('granted', () => turn.event());
+    this.emitter.emit('granted', () => turn.event(), turn);
+    if (caller.trace !== undefined) this.#tellGranted(caller.trace, turn);
     caller.actions.begin(turn, () => this.#end(running));
+  }
+
+  #tellGranted(trace: CallerTrace, turn: Turn): void {
+    trace.granted(turn, this.hold, this.#after);
+    if (turn.mode === 'exclusive') this.#after = trace.note === undefined ? noNotes : [trace.note];
   }
 
   #end(running: Running): void {
@@ -146,16 +172,18 @@ export class Serving implements TurnHost, HoldOwner {
     // The clock first: work that ran past the deadline did not end well, and its caller is told so.
     this.hold.tick(now);
     turn.finish();
+    if (turn.loss === undefined) caller.trace?.ended();
     this.#running = this.#running.filter((each) => each !== running);
     this.#ending = true;
     const handedOn = this.#running.length > 0 || (this.#nextCanBegin(now) && this.hold.tick(now));
     if (handedOn && turn.loss === undefined) {
-      this.emitter.emit('released', () => ({ ...turn.event(), outcome: 'released', handedOn }));
+      this.emitter.emit('released', () => Object.assign(turn.event(), { outcome: 'released' as const, handedOn }), turn);
     }
     this.#beginNext(now);
     this.#ending = false;
     if (this.#running.length === 0) return this.#finish(handedOn ? undefined : turn, caller, this.ports.now());
     this.#endIfUnused();
+    caller.trace?.over(undefined);
     caller.actions.over();
   }
 
@@ -167,11 +195,13 @@ export class Serving implements TurnHost, HoldOwner {
   #finish(lastTurn: Turn | undefined, lastCaller: Caller | undefined, now: Instant): void {
     const over = () => {
       this.#host.over(this);
+      lastCaller?.trace?.over(lastTurn?.releaseOutcome);
       lastCaller?.actions.over();
     };
     if (this.#over) return over();
     this.#over = true;
-    if (this.hold.finish(now)) this.#host.giveBack(this, lastTurn, over);
-    else over();
+    if (!this.hold.finish(now)) return over();
+    if (lastTurn !== undefined) lastCaller?.trace?.releasing();
+    this.#host.giveBack(this, lastTurn, over);
   }
 }

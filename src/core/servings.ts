@@ -1,18 +1,21 @@
-import type { Ask, Mode } from './backend.js';
+import type { Ask, LockRecord, Mode } from './backend.js';
 import { type Caller, sameWant, type Wanted } from './caller.js';
 import { type Instant, ownerDigest } from './clock.js';
+import { notesBefore, notesOf, type PastTurn, pastTurn } from './earlier-turns.js';
 import { abandonInBackground, release, type StoreContext } from './giving-back.js';
 import type { Turn } from './lease.js';
 import { limits } from './limits.js';
 import type { Granted, HoldContext } from './live-hold.js';
 import { Serving, type ServingHost } from './serving.js';
+import type { Notes } from './tracer.js';
+import { noNotes } from './tracing.js';
 
 /** The queue of the name, as its holds see it. */
 export interface ServingsHost {
   readonly store: StoreContext;
   readonly holdContext: HoldContext;
   /** Whether somebody waits whom this hold could serve. */
-  hasLatecomer(ask: Ask): boolean;
+  hasLatecomer(granted: Granted): boolean;
   takeLatecomer(): Caller | undefined;
   /** A hold was lost before these callers had their turn. */
   unservedBack(unserved: readonly Caller[]): void;
@@ -28,6 +31,8 @@ export class Servings implements ServingHost {
   #all: Serving[] = [];
   /** Turns of the last hold. */
   #served = 0;
+  /** Where a tracer follows: of the hold that was given back last. */
+  #past: PastTurn | undefined;
 
   constructor(host: ServingsHost) {
     this.#host = host;
@@ -68,6 +73,7 @@ export class Servings implements ServingHost {
 
   forgetPast(): void {
     this.#served = 0;
+    this.#past = undefined;
   }
 
   /** Whoever asked has gone. */
@@ -76,8 +82,9 @@ export class Servings implements ServingHost {
     abandonInBackground(this.#host.store, ask, 'lock');
   }
 
-  serve(granted: Granted, batch: Caller[]): void {
-    const serving = new Serving(this, granted, batch);
+  /** @param holders those that it was refused for before */
+  serve(granted: Granted, batch: Caller[], holders: readonly LockRecord[] | undefined): void {
+    const serving = new Serving(this, granted, batch, notesBefore(batch, holders, this.#all, this.#past));
     // One is the common case, and a literal takes the least room; with more, room matters less than time.
     if (this.#all.length === 0) this.#all = [serving];
     else this.#all.push(serving);
@@ -90,12 +97,20 @@ export class Servings implements ServingHost {
       if (lastTurn !== undefined) lastTurn.releaseOutcome = outcome;
       // A turn that was lost has had its event.
       if (lastTurn !== undefined && lastTurn.loss === undefined) {
-        holdContext.emitter.emit('released', () => ({ ...lastTurn.event(), outcome, handedOn: false }));
+        holdContext.emitter.emit('released', () => Object.assign(lastTurn.event(), { outcome, handedOn: false }), lastTurn);
       }
       done();
     });
     this.#served = serving.served;
+    const { notes } = serving;
+    if (notes !== undefined) this.#past = pastTurn(notes, serving.hold.held.owner, store.ports.now());
     this.#host.givingBack();
+  }
+
+  /** For a tracer: whom somebody waits behind. `holders`: those that the store named. */
+  notes(holders?: readonly LockRecord[]): Notes {
+    if (holders !== undefined) return notesOf(holders, this.#all, this.#past);
+    return this.#all.flatMap(({ notes }) => notes ?? noNotes);
   }
 
   /** How much longer a hold of this process may come to those who want this and come now. */
@@ -105,13 +120,14 @@ export class Servings implements ServingHost {
     const at = now ?? this.#host.store.ports.now();
     let longestMs = 0;
     for (const serving of this.#all) {
-      if (sameWant(serving.hold.granted.ask, wanted)) longestMs = Math.max(longestMs, serving.openForMs(at));
+      const { ask, wanted: metadata } = serving.hold.granted;
+      if (sameWant(wanted, ask, metadata)) longestMs = Math.max(longestMs, serving.openForMs(at));
     }
     return longestMs;
   }
 
   hasLatecomer(serving: Serving, now: Instant): boolean {
-    if (!this.#host.store.backend.traits.queue || !this.#host.hasLatecomer(serving.hold.granted.ask)) return false;
+    if (!this.#host.store.backend.traits.queue || !this.#host.hasLatecomer(serving.hold.granted)) return false;
     return serving.openForMs(now) > 0;
   }
 

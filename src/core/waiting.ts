@@ -1,4 +1,4 @@
-import type { Ask, Grant, Metadata, Mode, Refusal } from './backend.js';
+import type { Ask, Grant, LockRecord, Metadata, Mode, Refusal } from './backend.js';
 import { backoffMs } from './backoff.js';
 import { asHoldfastError, callTimeoutMs, isPermanent } from './calls.js';
 import { elapsedMs, type Instant, remainingMs } from './clock.js';
@@ -17,6 +17,8 @@ export interface Want {
   readonly mode: Mode;
   readonly ttlMs: number;
   readonly metadata: Metadata;
+  /** A grant of it serves one caller. */
+  readonly alone?: boolean;
 }
 
 export interface AskerOptions {
@@ -24,6 +26,8 @@ export interface AskerOptions {
   readonly once: boolean;
   /** How many callers would be served by a grant that came now. */
   readonly fencesWanted: () => number;
+  /** What is shown beside the hold, where that depends on who waits now; by default that of the want. */
+  readonly metadata?: (() => Metadata) | undefined;
   readonly onRefused?: (refusal: Refusal, ask: Ask) => void;
   /** Starts to listen for wake-ups; false if it listened already. */
   readonly listen?: () => boolean;
@@ -54,6 +58,8 @@ export class Asker {
   heardOf = false;
   /** Whether the first refusal has been reported as an event. */
   reported = false;
+  /** Who held it when the store last named anyone. */
+  behind: readonly LockRecord[] | undefined;
   readonly #context: StoreContext;
   readonly #options: AskerOptions;
   readonly #pauses: Pauses;
@@ -119,6 +125,7 @@ export class Asker {
       () => this.#send(ask),
       (answer) => this.#replied(answer, ask, sentAt),
       (error) => this.#failed(error, sentAt),
+      this.#options.send === undefined ? 'acquire' : 'revoke',
     );
   }
 
@@ -140,7 +147,8 @@ export class Asker {
   #ask(): Ask {
     const { traits } = this.#context.backend;
     const fences = Math.max(1, Math.min(this.#options.fencesWanted(), traits.fencesPerGrant));
-    const { name, mode, ttlMs, metadata } = this.want;
+    const { name, mode, ttlMs } = this.want;
+    const metadata = this.#options.metadata === undefined ? this.want.metadata : this.#options.metadata();
     const enqueue = !this.#options.once && traits.queue;
     // Written out: a spread here was the most expensive line of an uncontended request.
     return { name, owner: this.#footprint.owner, mode, ttlMs, fences, enqueue, node: this.#context.node, metadata };
@@ -156,12 +164,13 @@ export class Asker {
     if (this.#givenUp) return this.#leave();
     const late = remainingMs(deadlineFor(sentAt, grant.ttlMs), this.#context.ports.now()) <= 0;
     if (late) return this.#failed(this.#startOver(grant, ask, sentAt), sentAt);
-    this.#answered({ outcome: 'granted', grant, sentAt, ask, uncertain: this.#footprint.uncertain });
+    this.#answered({ outcome: 'granted', grant, sentAt, ask, uncertain: this.#footprint.uncertain, wanted: this.want.metadata });
   }
 
   #refused(refusal: Refusal, ask: Ask): void {
     this.#footprint.refused();
     this.#ahead = refusal.ahead;
+    if (refusal.because === 'held') this.behind = refusal.holders;
     if (this.#givenUp) return this.#leave();
     if (refusal.because === 'abandoned') {
       // Somebody revoked what this owner had before the answer to its first ask arrived.

@@ -11,7 +11,7 @@ export {
 } from './conformance/index.js';
 export { type ClosableRecords, type RecordsFixture, runRecordsConformance } from './conformance/records.js';
 export { type Faults, type Interceptor, wrapped } from './conformance/wrappers.js';
-export type { ProxyFault } from './faults/link.js';
+export type { HeldRequest, ProxyFault } from './faults/link.js';
 export { FaultProxy } from './faults/proxy.js';
 export { generate } from './sim/generate.js';
 export { type RunResult, run } from './sim/run.js';

@@ -132,6 +132,25 @@ describe.skipIf(redisIsMissing)('npm run bench -- redis', () => {
   );
 });
 
+describe.skipIf(redisIsMissing)('npm run bench -- telemetry', () => {
+  it(
+    'measures who listens beside nobody, in one process',
+    async () => {
+      const [result] = JSON.parse(await quick('telemetry', '--json')) as [Result];
+      const rows = result.measured[0]?.rows ?? [];
+      expect(rows.map(({ contender }) => contender)).toEqual([
+        ...['off', 'again', 'prometheus', 'opentelemetry', 'log'],
+        ...['context', 'traces-sampled', 'traces', 'spans', 'log-turns', 'records'],
+      ]);
+      const figure = expect.any(Number);
+      for (const row of rows)
+        expect(row, row.contender).toMatchObject({ pairsPerSecond: figure, ofOff: figure, cpuOfOff: figure });
+      expect(result.targets).toHaveLength(6);
+    },
+    minutesMs,
+  );
+});
+
 describe.skipIf(postgresIsMissing)('npm run bench -- stores', () => {
   it(
     'measures the contenders of one store, with its server’s part',
@@ -147,6 +166,19 @@ describe.skipIf(postgresIsMissing)('npm run bench -- stores', () => {
         }
       }
       expect(result.targets.map(({ says }) => says.split(':')[0])).toEqual(['solo']);
+    },
+    minutesMs,
+  );
+
+  it(
+    'measures them with a way between',
+    async () => {
+      const [result] = JSON.parse(await quick('stores-network/postgres', '--json', '--only', 'solo')) as [Result];
+      const [solo] = result.measured;
+      for (const { contender, waitMs } of solo?.rows ?? []) {
+        expect(waitMs?.p50, `${contender}: there and back`).toBeGreaterThanOrEqual(2);
+      }
+      expect(solo?.rows).toHaveLength(4);
     },
     minutesMs,
   );

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DynamoDBServer } from '../support/dynamodb-server.js';
 import { firstLine, linesOf } from './support/poll.js';
+import { registerCases } from './support/cases.js';
 import { Scene } from './support/program.js';
 
 describe('on DynamoDB', () => {
@@ -20,19 +21,7 @@ describe('on DynamoDB', () => {
     expect(stderr).toMatch(/no table "holdfast".*aws dynamodb create-table/);
   });
 
-  it('a command runs under a lock, whose holder is shown, and can be ended', async () => {
-    const file = scene.file('out');
-    const holder = scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo $HOLDFAST_FENCE >> ${file}; sleep 60`]);
-    const fence = await firstLine(file);
-    const shown = await scene.outcome(['inspect', 'x', '--json']);
-    expect(JSON.parse(shown.stdout)).toMatchObject({ held: [{ pid: holder.pid, fence }] });
-    expect(await scene.outcome(['run', '--wait', '0', 'x', '--', 'true'])).toMatchObject({ status: 75 });
-    expect(await scene.outcome(['revoke', 'x', '--reason', 'a test'])).toMatchObject({ status: 0 });
-    expect(await holder.ended).toMatchObject({ status: 76 });
-    await scene.outcome(['run', 'x', '--', 'sh', '-c', `echo $HOLDFAST_FENCE >> ${file}`]);
-    const [before, after] = linesOf(file).map(BigInt);
-    expect(after).toBeGreaterThan(before as bigint);
-  });
+  registerCases(scene);
 
   it('commands that wait for each other run one after the other, also when one of them is killed', async () => {
     const file = scene.file('out');

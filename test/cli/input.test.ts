@@ -63,7 +63,8 @@ describe('help', () => {
     [['run', '--help'], '--max-hold'],
     [['query', '-h'], '--watch'],
     [['inspect', '--help'], '--json'],
-    [['revoke', '--help'], '--reason'],
+    [['revoke', '--help'], '--if-fence'],
+    [['top', '--help'], '--group-by'],
   ])('%j', async (args, text) => {
     const { status, stdout, stderr } = await scene.outcome(args);
     expect([status, stderr]).toEqual([0, '']);

@@ -59,11 +59,11 @@ describe('JSON', () => {
     const second = await hold('ab', '--shared');
     expect((await json('inspect', 'ab')).held).toMatchObject([{ pid: second.pid, mode: 'shared' }]);
     expect((await json('inspect', 'a')).held.length).toBe(1);
-    expect(await json('inspect', 'abc')).toEqual({ name: 'abc', held: [], waiting: [] });
+    expect(await json('inspect', 'abc')).toEqual({ name: 'abc', held: [], waiting: [], revocations: [] });
   });
 
   it('revoke: what was ended', async () => {
-    expect(await json('revoke', 'x', '--reason', 'test')).toEqual({ name: 'x', ended: [] });
+    expect(await json('revoke', 'x', '--reason', 'test')).toEqual({ name: 'x', ended: [], recorded: false });
   });
 });
 

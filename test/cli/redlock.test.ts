@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { redisIsMissing } from '../support/redis-server.js';
 import { RedlockNodes } from '../support/redlock-nodes.js';
-import { firstLine, linesOf } from './support/poll.js';
+import { registerCases } from './support/cases.js';
+import { linesOf } from './support/poll.js';
 import { Scene } from './support/program.js';
 
 describe.skipIf(redisIsMissing)('on three nodes', () => {
@@ -14,19 +15,7 @@ describe.skipIf(redisIsMissing)('on three nodes', () => {
   afterAll(() => nodes.stop());
   afterEach(() => nodes.command('FLUSHALL'));
 
-  it('a command runs under a lock, whose holder is shown, and can be ended', async () => {
-    const file = scene.file('out');
-    const holder = scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo $HOLDFAST_FENCE >> ${file}; sleep 60`]);
-    const fence = await firstLine(file);
-    const shown = await scene.outcome(['inspect', 'x', '--json']);
-    expect(JSON.parse(shown.stdout)).toMatchObject({ held: [{ pid: holder.pid, fence }] });
-    expect(await scene.outcome(['run', '--wait', '0', 'x', '--', 'true'])).toMatchObject({ status: 75 });
-    expect(await scene.outcome(['revoke', 'x', '--reason', 'a test'])).toMatchObject({ status: 0 });
-    expect(await holder.ended).toMatchObject({ status: 76 });
-    await scene.outcome(['run', 'x', '--', 'sh', '-c', `echo $HOLDFAST_FENCE >> ${file}`]);
-    const [before, after] = linesOf(file).map(BigInt);
-    expect(after).toBeGreaterThan(before as bigint);
-  });
+  registerCases(scene, { keepsRecords: false });
 
   it('commands that wait for each other run one after the other, also without one of the nodes', async () => {
     await nodes.server(1).kill();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryStore, memory } from '../../src/backends/memory/index.js';
 import type { Ask, Backend, LockRecord, Renewal } from '../../src/core/backend.js';
 import { encodeName, type LockName } from '../../src/core/name.js';
@@ -230,6 +231,22 @@ export const mutants: readonly Mutant[] = [
       return answer?.outcome === 'granted' ? { ...revocation, grant: answer } : revocation;
     },
   })),
+  mutant(
+    'a revocation ignores the fence',
+    ['revoke/if-another-fence-ends-nothing', 'revoke/if-its-fence-spares-whoever-it-was-handed-to'],
+    () => ({ revoke: (call, name, { kind, reason, node }) => call(name, { kind, reason, node }) }),
+  ),
+  mutant(
+    'the fence is compared in a step before the revocation',
+    ['revoke/if-its-fence-spares-whoever-comes-meanwhile'],
+    (store) => ({
+      revoke: async (call, name, { ifFence, ...by }) => {
+        const isThere = [...store.list(name.text)].some(({ fence }) => fence === ifFence);
+        await sleep(5);
+        return ifFence === undefined || isThere ? call(name, by) : { ended: [] };
+      },
+    }),
+  ),
   mutant('list ignores the prefix', ['list/filters-by-prefix'], (store) => ({ list: () => memory({ store }).list('') })),
   mutant('list forgets metadata', ['list/shows-a-holder', 'list/keeps-metadata-as-it-was'], (store) => ({
     list: (prefix) => mapped(memory({ store }).list(prefix), (record) => ({ ...record, metadata: {} })),

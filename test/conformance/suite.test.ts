@@ -1,7 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import os from 'node:os';
+import process from 'node:process';
 import nodeTest from 'node:test';
 import { afterAll, describe, expect, it } from 'vitest';
 import { memory } from '../../src/backends/memory/index.js';
+import { OutcomeUnknownError } from '../../src/core/errors.js';
 import { conformanceCaseIds, conformanceCases, type Fixture, type Runner, runConformance } from '../../src/testkit/index.js';
+import { wereBusy } from '../../src/testkit/conformance/processors.js';
 import { wrapped } from '../../src/testkit/conformance/wrappers.js';
 import { recordsOf } from '../support/asks.js';
 import { mutants } from './mutants.js';
@@ -21,6 +27,13 @@ function failureOf(id: string, broken: Fixture): Promise<unknown> {
     () => undefined,
     (error: unknown) => error,
   );
+}
+
+/** One more process than there are processors, and none of them waits. */
+async function keepProcessorsBusy(forMs: number): Promise<void> {
+  const script = `for (const endMs = performance.now() + ${forMs}; performance.now() < endMs; );`;
+  const burners = Array.from({ length: os.cpus().length + 1 }, () => spawn(process.execPath, ['-e', script]));
+  await Promise.all(burners.map((burner) => once(burner, 'exit')));
 }
 
 /** Registers without running. */
@@ -44,18 +57,46 @@ describe.concurrent('a defect is found', () => {
 });
 
 describe('the suite', () => {
-  it('leaves nothing of a case that it repeats because the process stood still', async () => {
+  const troubles: Record<string, () => Promise<Error>> = {
+    'the process stood still': async () => {
+      for (const endMs = performance.now() + 300; performance.now() < endMs; );
+      return new Error('no answer in time');
+    },
+    'the store gave no answer while no processor was idle': async () => {
+      await keepProcessorsBusy(1_500);
+      return new Error('wrapped', { cause: new OutcomeUnknownError('no answer in time') });
+    },
+  };
+
+  it.each(Object.entries(troubles))('leaves nothing of a case that it repeats because %s', async (_why, trouble) => {
     const store = memory();
-    const standStill = async (call: typeof store.release, held: Parameters<typeof store.release>[0]) => {
+    let releases = 0;
+    const failOnce = async (call: typeof store.release, held: Parameters<typeof store.release>[0]) => {
       releases += 1;
       if (releases > 1) return call(held);
-      for (const endMs = performance.now() + 300; performance.now() < endMs; );
-      throw new Error('no answer in time');
+      throw await trouble();
     };
-    let releases = 0;
-    const shared: Fixture = { name: 'one', open: () => ({ ...wrapped(store, { release: standStill }), close: async () => {} }) };
+    const shared: Fixture = { name: 'one', open: () => ({ ...wrapped(store, { release: failOnce }), close: async () => {} }) };
     expect(await failureOf('renew/thousand-at-once-in-order', shared)).toBeUndefined();
     expect(await recordsOf(store, '')).toEqual([]);
+  });
+
+  it('takes processors for busy only where next to nothing of their time was idle', () => {
+    const before = { idleMs: 1_000, allMs: 5_000 };
+    expect(wereBusy(before, { idleMs: 1_010, allMs: 5_400 })).toBe(true);
+    expect(wereBusy(before, { idleMs: 1_100, allMs: 5_400 })).toBe(false);
+    expect(wereBusy(before, before)).toBe(false);
+  });
+
+  it('does not repeat what an answer has proven', async () => {
+    const store = memory();
+    let releases = 0;
+    const failOnce = async (call: typeof store.release, held: Parameters<typeof store.release>[0]) => {
+      releases += 1;
+      return releases > 1 ? call(held) : 'not-owner';
+    };
+    const shared: Fixture = { name: 'one', open: () => ({ ...wrapped(store, { release: failOnce }), close: async () => {} }) };
+    expect(await failureOf('release/released-once-then-absent', shared)).toBeInstanceOf(Error);
   });
 
   it('fits vitest and node:test', () => {

@@ -7,7 +7,7 @@ import { Sightings } from '../../src/backends/consul/sightings.js';
 import type { Backend } from '../../src/core/backend.js';
 import { systemPorts } from '../../src/core/clock.js';
 import { parseName } from '../../src/core/name.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { type SomeConsul, startSomeConsul } from '../support/consul-server.js';
 import { until } from '../support/waits.js';
@@ -120,6 +120,25 @@ describe('what seldom happens', () => {
     await endSession((await at('holdfast/locks/robbed/lock'))?.Session);
     const failure = another().revoke(parseName('robbed'), { ...thief, heir: ask('robbed') });
     await expect(failure).rejects.toMatchObject({ message: expect.stringMatching(/lock-delay/), code: 'BACKEND_UNAVAILABLE' });
+  });
+
+  it('of readers too many for one transaction none is ended when the one that was meant has left', async () => {
+    const backend = another();
+    const readers = Array.from({ length: 15 }, () => ask('crowd', { mode: 'shared' }));
+    const grants = [];
+    for (const reader of readers) grants.push(await backend.acquire(reader));
+    const [meant, grant] = [readers.at(-1), grants.at(-1)];
+    if (meant === undefined || grant?.outcome !== 'granted') return expect.unreachable('readers share');
+    const proxy = await FaultProxy.start(Number(new URL(server.address).port));
+    open.push(proxy);
+    const late = proxy.hold('check-index');
+    const by = { kind: 'revoked', reason: 'test', node: meant.node, ifFence: grant.fences.last } as const;
+    const revocation = another(`http://127.0.0.1:${proxy.port}`).revoke(meant.name, by);
+    const held = await late;
+    expect(await backend.release(heldOf(meant))).toBe('released');
+    await held.deliver();
+    expect(await revocation).toEqual({ ended: [] });
+    for (const reader of readers.slice(0, -1)) expect(await backend.release(heldOf(reader))).toBe('released');
   });
 
   it('a session of marks that is gone takes no leases with it', async () => {

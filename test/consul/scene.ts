@@ -4,7 +4,7 @@ import { type ConsulOptions, consul } from '../../src/backends/consul/index.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { ConsulCluster, type ConsulConfig, type ConsulServer } from '../support/consul-server.js';
 import { Crowd } from '../support/crowd.js';
 import { Sink } from '../support/sink.js';

@@ -72,7 +72,11 @@ describe('our own options', () => {
     ['waitMs infinite', { waitMs: Number.POSITIVE_INFINITY }],
     ['metadata nested', { metadata: { a: {} } }],
     ['metadata too large', { metadata: { a: 'x'.repeat(2_000) } }],
+    // Few characters, each of six bytes in JSON.
+    ['metadata too large as JSON', { metadata: { a: '\u0001'.repeat(180) } }],
+    ['metadata too large in its keys', { metadata: { ['\ud800'.repeat(180)]: 1 } }],
     ['reentry unknown', { reentry: 'maybe' }],
+    ['alone no boolean', { alone: 'yes' }],
   ])('%s is INVALID_ARGUMENT', async (_, options) => {
     expect((await rejection(raw('x', options, never))).code).toBe('INVALID_ARGUMENT');
   });

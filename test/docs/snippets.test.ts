@@ -52,7 +52,8 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 beforeAll(() => {
-  for (const scope of ['@types', '@grpc', '@aws-sdk']) mkdirSync(path.join(folder, 'node_modules', scope), { recursive: true });
+  for (const scope of ['@types', '@grpc', '@aws-sdk', '@opentelemetry'])
+    mkdirSync(path.join(folder, 'node_modules', scope), { recursive: true });
   symlinkSync(root, path.join(folder, 'node_modules/holdfast'), 'dir');
   for (const name of [
     '@types/node',
@@ -65,9 +66,18 @@ beforeAll(() => {
     'pg-protocol',
     'postgres',
     '@grpc/grpc-js',
+    '@opentelemetry/api',
     '@aws-sdk/client-dynamodb',
+    '@aws-sdk/client-s3',
+    'mysql2',
+    'pino',
+    'prom-client',
     'node-zookeeper-client',
     '@types/node-zookeeper-client',
+    'express',
+    '@types/express',
+    'fastify',
+    'hono',
   ]) {
     symlinkSync(path.join(root, 'node_modules', name), path.join(folder, 'node_modules', name), 'dir');
   }

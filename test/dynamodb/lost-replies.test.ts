@@ -71,12 +71,13 @@ describe.each(faults)('an update that is done and not answered (%s)', (fault) =>
     expect(await recordsOf(store, 'withdrawal')).toEqual([]);
   });
 
-  it('a revocation: the second copy still tells whom it ended', async () => {
+  it.each([false, true])('a revocation: the second copy still tells whom it ended (of one fence: %s)', async (ofOne) => {
     const [store, front] = await lossy();
     const one = ask('revocation');
-    await granted(store, one);
+    const { fences } = await granted(store, one);
     void front.next('UpdateItem', fault);
-    const { ended } = await store.revoke(one.name, { kind: 'revoked', reason: 'a test', node: one.node });
+    const only = ofOne ? { ifFence: fences.last } : {};
+    const { ended } = await store.revoke(one.name, { kind: 'revoked', reason: 'a test', node: one.node, ...only });
     expect(ended).toMatchObject([{ name: 'revocation' }]);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../src/backends/dynamodb/index.js';
 import { DynamoDBServer, dynalite } from '../support/dynamodb-server.js';
 import { thrownBy, until } from '../support/waits.js';
+import { gate } from './front.js';
 import { ask, granted, heldOf, recordsOf, Scene } from './support.js';
 
 describe('a service that goes away and comes back', () => {
@@ -120,7 +121,8 @@ describe('a thousand holds', () => {
       };
       Object.assign(client, { updateItem: counted });
       const store = dynamodb(client);
-      const asks = Array.from({ length: 120 }, (_, i) => ask(`many ${i}`));
+      // Also a slow server has granted the last before the first is over.
+      const asks = Array.from({ length: 120 }, (_, i) => ask(`many ${i}`, { ttlMs: 60_000 }));
       for (const [i, one] of asks.entries()) if (i % 3 !== 0) await granted(store, one);
       most = 0;
       const answers = await store.renew(asks.map(heldOf));
@@ -130,5 +132,68 @@ describe('a thousand holds', () => {
     } finally {
       await server.stop();
     }
+  });
+});
+
+describe('more asks than connections', () => {
+  const scene = new Scene();
+  const long = { ttlMs: 60_000 };
+  const options = { commandTimeoutMs: 30_000 };
+
+  it('let a renewal go first', async () => {
+    const front = await scene.front();
+    const store = scene.store({ port: front.port, dynamodb: options });
+    const holder = ask('holder', long);
+    await granted(store, holder);
+    const held = gate();
+    const full = front.next('UpdateItem', { hold: held.opened }, 50);
+    let answered = 0;
+    const asks = Array.from({ length: 400 }, async (_, i) => {
+      await granted(store, ask(`many ${i}`, long));
+      answered += 1;
+    });
+    await full;
+    const renewal = store.renew([heldOf(holder)]);
+    held.open();
+    expect(await renewal).toMatchObject([{ outcome: 'renewed' }]);
+    // Those that were under way, and those that were sent together with it.
+    expect(answered).toBeLessThan(200);
+    await Promise.all(asks);
+  });
+
+  it('that had no turn in time were never sent', async () => {
+    const front = await scene.front();
+    const store = scene.store({ port: front.port, dynamodb: options });
+    const held = gate();
+    const full = front.next('UpdateItem', { hold: held.opened }, 50);
+    const asks = Array.from({ length: 50 }, (_, i) => granted(store, ask(`in front ${i}`, long)));
+    await full;
+    const late = ask('late', { ttlMs: 1_000 });
+    expect(await thrownBy(store.acquire(late))).toMatchObject({
+      code: 'BACKEND_UNAVAILABLE',
+      message: expect.stringMatching(/no time was left.*reachable/),
+    });
+    held.open();
+    await Promise.all(asks);
+    await granted(store, ask('after', long));
+    expect(await recordsOf(store, 'late')).toEqual([]);
+    expect(front.log.filter((operation) => operation === 'UpdateItem')).toHaveLength(51);
+  });
+
+  it('that get no answer make room for others at their deadline, whatever the client does', async () => {
+    const client = scene.server.client();
+    const updateItem = client.updateItem.bind(client) as (input: object, options?: object) => Promise<object>;
+    let [hangs, hung] = [true, 0];
+    const hanging = async (input: object, options?: object) => {
+      if (!hangs) return updateItem(input, options);
+      hung += 1;
+      return new Promise<object>(() => {});
+    };
+    const store = scene.storeOn(Object.assign(client, { updateItem: hanging }), options);
+    const asks = Array.from({ length: 50 }, (_, i) => thrownBy(store.acquire(ask(`hung ${i}`, { ttlMs: 1_000 }))));
+    expect(hung).toBe(50);
+    hangs = false;
+    await granted(store, ask('next', long));
+    for (const one of asks) expect(await one).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
   });
 });

@@ -6,7 +6,7 @@ import type { Ask, Backend, Grant, Refusal } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { DynamoDBServer, dynaliteInMemory, type Kind } from '../support/dynamodb-server.js';
 import { type Holder, Holders } from '../support/holders.js';
 import { Front } from './front.js';

@@ -5,6 +5,7 @@ import { ownerDigest } from '../../src/core/clock.js';
 import { thrownBy, until } from '../support/waits.js';
 import { gate } from './front.js';
 import { ask, granted, heldOf, recordsOf, refused, Scene } from './support.js';
+import { standStill } from '../support/stand-still.js';
 
 const ttlMs = 1_000;
 
@@ -190,7 +191,7 @@ describe('a holder in another process', () => {
     const stopped = await scene.holderProcess('job', 1_500);
     const locks = scene.holder();
     const next = locks.acquire('job');
-    stopped.child.kill('SIGSTOP');
+    standStill(stopped.child.pid);
     const lease = await next;
     expect(await scene.work(lease)).toBe(true);
     stopped.say('touch');

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { etcdIsMissing } from '../support/etcd-server.js';
 import { Holders } from '../support/holders.js';
 import { graceMs, Scene } from './scene.js';
+import { standStill } from '../support/stand-still.js';
 
 const ttlMs = 1_500;
 
@@ -22,7 +23,7 @@ describe.skipIf(etcdIsMissing)('a holder in a process of its own', () => {
 
   it('is stopped beyond its TTL: when it goes on it finds no fence', async () => {
     const worker = await start();
-    worker.child.kill('SIGSTOP');
+    standStill(worker.child.pid);
     const next = await scene.holder().acquire('job', { waitMs: 15_000 });
     worker.say('touch');
     worker.child.kill('SIGCONT');

@@ -5,7 +5,7 @@ import { type EtcdOptions, etcd } from '../../src/backends/etcd/index.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { Crowd } from '../support/crowd.js';
 import { EtcdCluster, type EtcdMember } from '../support/etcd-server.js';
 import { Sink } from '../support/sink.js';

@@ -76,4 +76,21 @@ describe.skipIf(postgresIsMissing)('the first use of a database', () => {
     },
     20_000,
   );
+
+  it.each([
+    ['the schema', 'BEGIN; CREATE SCHEMA holdfast'],
+    ['a function', "CREATE SCHEMA holdfast; BEGIN; CREATE FUNCTION holdfast.v1_wake(_name text) RETURNS void LANGUAGE sql AS ''"],
+  ])('goes on when somebody who takes no lock commits %s in between', async (_what, statements) => {
+    const client = scene.server.client();
+    open.push(client);
+    await client.connect();
+    for (const one of statements.split('; ')) await client.query(one);
+    const [store, one] = [scene.backend(), ask('job')];
+    const answer = store.acquire(one);
+    const waits = "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'";
+    await until(async () => (await scene.server.value(waits)) === 1, 'it waits for the other one');
+    await client.query('COMMIT');
+    expect(await answer).toMatchObject({ outcome: 'granted' });
+    await store.release(heldOf(one));
+  });
 });

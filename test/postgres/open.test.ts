@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { NotSentError } from '../../src/backends/postgres/driver.js';
 import { verdictOf } from '../../src/backends/postgres/errors.js';
 import { postgres, postgresFromUrl, setupSql } from '../../src/backends/postgres/index.js';
-import { asciiJson, asciiName, literal } from '../../src/backends/postgres/sql/text.js';
+import { literal } from '../../src/backends/postgres/sql/text.js';
 import { parseUrl } from '../../src/backends/postgres/url.js';
+import { asciiJson, asciiName } from '../../src/core/ascii.js';
 import { decodeName, encodeName } from '../../src/core/name.js';
 
 describe('what is given', () => {

@@ -41,7 +41,7 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)('through pgbouncer in t
         await one.run().catch((error: unknown) => failed.push(`${one?.id}: ${String(error)}`));
       }
     };
-    await Promise.all(Array.from({ length: 8 }, worker));
+    await Promise.all(Array.from({ length: 4 }, worker));
     expect(failed).toEqual([]);
   });
 

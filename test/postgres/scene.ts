@@ -5,7 +5,7 @@ import type { Backend } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { Crowd } from '../support/crowd.js';
 import { openPostgres } from '../support/postgres-clients.js';
 import { PostgresServer } from '../support/postgres-server.js';

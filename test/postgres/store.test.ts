@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { postgres, postgresFromUrl, setupSql } from '../../src/backends/postgres/index.js';
+import type { Grant } from '../../src/core/backend.js';
 import { fenceMax } from '../../src/core/fence.js';
 import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { postgresIsMissing } from '../support/postgres-server.js';
@@ -123,6 +124,25 @@ describe.skipIf(postgresIsMissing)('the tables', () => {
     await store.release(heldOf(one));
     await scene.server.rows('UPDATE holdfast.leases SET fence = $1', [String(fenceMax)]);
     expect(await thrownBy(store.acquire(ask('job')))).toMatchObject({ code: 'BACKEND_CORRUPT' });
+  });
+});
+
+describe.skipIf(postgresIsMissing)('a late copy of a revocation', () => {
+  const scene = new Scene();
+
+  it.each([false, true])('is told the same, and ends nobody who came after it (of one fence: %s)', async (one) => {
+    const store = scene.backend();
+    const own = ask('job');
+    const { fences } = (await store.acquire(own)) as Grant;
+    const values = ['job', 'id', '{"kind":"revoked","reason":"r"}', one ? String(fences.last) : null];
+    const call = `SELECT holdfast.v1_revoke($1, $2, $3, $4, false, false, 0, 0, '', '')`;
+    const told = String(await scene.server.value(call, values));
+    expect(told).toContain(own.owner);
+    const next = ask('job');
+    expect(await store.acquire(next)).toMatchObject({ outcome: 'granted' });
+    expect(await scene.server.value(call, values)).toBe(told);
+    expect(await store.renew([heldOf(next)])).toMatchObject([{ outcome: 'renewed' }]);
+    await store.release(heldOf(next));
   });
 });
 

@@ -9,6 +9,7 @@ import { ask, heldOf } from '../support/asks.js';
 import { clients, openRedis } from '../support/redis-clients.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
+import { standStill } from '../support/stand-still.js';
 
 const libraries = Object.keys(clients);
 
@@ -41,7 +42,7 @@ describe.skipIf(redisIsMissing)('calls', () => {
     it('end at their own deadline where the server is silent, and go on when it speaks again', async () => {
       const store = await opened(openRedis(library, server.url, { commandTimeoutMs: 200 }));
       expect(await hold(store)).toBe('granted');
-      process.kill(server.pid, 'SIGSTOP');
+      standStill(server.pid);
       const sinceMs = performance.now();
       const lost = ask('c');
       try {
@@ -146,14 +147,18 @@ describe.skipIf(redisIsMissing)('calls', () => {
   });
 
   it('say that a server is a replica, or full, when it stays so', async () => {
-    const store = await opened(openRedis('ioredis 5', server.url, { commandTimeoutMs: 100 }));
+    const store = await opened(openRedis('ioredis 5', server.url, { commandTimeoutMs: 1_000 }));
     const refused = { code: 'BACKEND_UNAVAILABLE', permanent: false };
-    await server.command('REPLICAOF', '127.0.0.1', '1');
-    await expect(store.acquire(ask('c'))).rejects.toMatchObject({ ...refused, message: expect.stringContaining('replica') });
-    await server.command('REPLICAOF', 'NO', 'ONE');
-    await server.command('CONFIG', 'SET', 'maxmemory', '1');
-    await expect(store.acquire(ask('c'))).rejects.toMatchObject({ ...refused, message: expect.stringContaining('maxmemory') });
-    await server.command('CONFIG', 'SET', 'maxmemory', '0');
+    try {
+      await server.command('REPLICAOF', '127.0.0.1', '1');
+      await expect(store.acquire(ask('c'))).rejects.toMatchObject({ ...refused, message: expect.stringContaining('replica') });
+      await server.command('REPLICAOF', 'NO', 'ONE');
+      await server.command('CONFIG', 'SET', 'maxmemory', '1');
+      await expect(store.acquire(ask('c'))).rejects.toMatchObject({ ...refused, message: expect.stringContaining('maxmemory') });
+    } finally {
+      await server.command('REPLICAOF', 'NO', 'ONE');
+      await server.command('CONFIG', 'SET', 'maxmemory', '0');
+    }
     expect(await hold(store)).toBe('granted');
   });
 

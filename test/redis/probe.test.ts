@@ -16,6 +16,7 @@ import { linked } from '../support/redis-cluster.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
 import { commandTimeoutMs, mend, pick, probe, run } from './probe-support.js';
+import { standStill } from '../support/stand-still.js';
 
 /** As the page of the store has them. */
 const aclRules = (/^redis-cli ACL SETUSER app .*$/m.exec(read('docs/backends/redis.md'))?.[0] ?? '')
@@ -207,7 +208,7 @@ describe.skipIf(redisIsMissing).each(['ioredis 5', 'node-redis 5'])('probe throu
   it('a replica that has stopped acknowledging', async () => {
     const replica = await replicaOf(server);
     try {
-      process.kill(replica.pid, 'SIGSTOP');
+      standStill(replica.pid);
       await expect
         .poll(() => server.command('INFO', 'replication'), { timeout: 20_000, interval: 200 })
         .toMatch(/lag=(?:[4-9]|\d\d)/);

@@ -5,7 +5,7 @@ import { recordCasScript } from '../../src/backends/redis/scripts/record-cas.js'
 import { recordCreateScript } from '../../src/backends/redis/scripts/record-create.js';
 import type { Script } from '../../src/backends/redis/scripts/script.js';
 import type { RecordWrite, StoredRecord } from '../../src/core/records.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { clients } from '../support/redis-clients.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
 
@@ -73,7 +73,7 @@ describe.skipIf(redisIsMissing)('records in Redis', () => {
       expect(between.value).toBe('two');
       writtenOf(await other.compareAndSet(key, between.version, 'three', undefined));
       proxy.speak();
-      const { storeTimeMs: _, ...own } = between;
+      const { storeTimeMs: _, ageMs: __, ...own } = between;
       expect(writtenOf(await writing)).toMatchObject(own);
       expect((await other.get(key))?.value).toBe('three');
     });

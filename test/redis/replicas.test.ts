@@ -6,6 +6,7 @@ import { openRedis } from '../support/redis-clients.js';
 import { linked, RedisCluster } from '../support/redis-cluster.js';
 import { assertKeyspaceClean } from '../support/redis-keyspace.js';
 import { RedisServer, redisIsMissing } from '../support/redis-server.js';
+import { standStill } from '../support/stand-still.js';
 
 const libraries = ['ioredis 5', 'node-redis 5', 'ioredis 6', 'node-redis 6'];
 
@@ -47,7 +48,7 @@ describe.skipIf(redisIsMissing)('a grant that replicas must have', () => {
     it('is taken back when they do not answer', async () => {
       const store = await opened(library);
       const own = ask('r', { ttlMs: 1_000 });
-      process.kill(replica.pid, 'SIGSTOP');
+      standStill(replica.pid);
       try {
         await expect(store.acquire(own)).rejects.toMatchObject({
           code: 'BACKEND_UNAVAILABLE',
@@ -72,7 +73,7 @@ describe.skipIf(redisIsMissing)('a grant that replicas must have', () => {
       const first = ask('r');
       await store.acquire(first);
       await store.release(heldOf(first));
-      process.kill(replica.pid, 'SIGSTOP');
+      standStill(replica.pid);
       const own = ask('r', { ttlMs: 2_000 });
       const asking = store.acquire(own).then(
         (answer) => answer.outcome,
@@ -109,7 +110,7 @@ describe.skipIf(redisIsMissing)('a grant that replicas must have', () => {
         const asks = Array.from({ length: 12 }, (_, n) => ask(`r-${n}`));
         for (const one of asks) expect(await store.acquire(one)).toMatchObject({ outcome: 'granted' });
         for (const one of asks) await store.release(heldOf(one));
-        for (const node of cluster.replicas) process.kill(node.pid, 'SIGSTOP');
+        for (const node of cluster.replicas) standStill(node.pid);
         const own = ask('r', { ttlMs: 1_000 });
         try {
           await expect(store.acquire(own)).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });

@@ -1,22 +1,16 @@
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { redis, redisFromUrl } from '../../src/backends/redis/index.js';
 import type { Backend } from '../../src/core/backend.js';
 import { ask, heldOf } from '../support/asks.js';
 import { clients, openRedis } from '../support/redis-clients.js';
-import { RedisSentinels, sentinelIsMissing } from '../support/redis-sentinel.js';
+import { sentinelIsMissing } from '../support/redis-sentinel.js';
+import { standStill } from '../support/stand-still.js';
+import { comesTrue, sentinelScene } from './sentinel-scene.js';
 
 describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
-  const open: { close(): unknown }[] = [];
-  afterEach(async () => {
-    for (const one of open.splice(0).reverse()) await one.close();
-  });
-  const start = async () => {
-    const servers = await RedisSentinels.start();
-    open.push({ close: () => servers.stop() });
-    return servers;
-  };
+  const { keep, start } = sentinelScene();
 
   const ways: readonly [string, (url: string) => Promise<Backend>][] = [
     ['ioredis 5', (url) => openRedis('ioredis 5', url)],
@@ -27,8 +21,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
 
   it.each(ways)('a hold goes on, and waiters are woken, when another server becomes the master (%s)', async (_way, openStore) => {
     const servers = await start();
-    const store = await openStore(servers.url);
-    open.push(store);
+    const store = keep(await openStore(servers.url));
     let wakes = 0;
     store.watch(ask('s').name, () => {
       wakes += 1;
@@ -39,23 +32,18 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
       if (answer?.outcome === 'granted') break;
       await sleep(50);
     }
-    await servers.master.command('WAIT', '2', '2000');
+    await servers.replicated();
     await servers.master.kill();
     const master = await servers.failedOver(servers.master);
-    const goOn = async (what: () => Promise<boolean>) => {
-      for (const endMs = performance.now() + 15_000; !(await what().catch(() => false)); await sleep(20)) {
-        expect(performance.now()).toBeLessThan(endMs);
-      }
-    };
-    await goOn(async () => (await store.renew([heldOf(own)]))[0]?.outcome === 'renewed');
+    await comesTrue('renewed', async () => (await store.renew([heldOf(own)]))[0]?.outcome === 'renewed');
     const waiter = ask('s', { enqueue: true });
-    await goOn(async () => (await store.acquire(waiter)).outcome === 'refused');
+    await comesTrue('refused', async () => (await store.acquire(waiter)).outcome === 'refused');
     // Whoever listened at the old master does so at the new one.
-    await goOn(async () => (await master.command('PUBSUB', 'CHANNELS', '*wake*')).startsWith('*1'));
+    await comesTrue('listens', async () => (await master.command('PUBSUB', 'CHANNELS', '*wake*')).startsWith('*1'));
     await sleep(50);
     const before = wakes;
     expect(await store.release(heldOf(own))).toBe('released');
-    await goOn(async () => wakes > before);
+    await comesTrue('a wake-up', () => wakes > before);
     expect(await store.acquire(waiter)).toMatchObject({ outcome: 'granted' });
     await store.release(heldOf(waiter));
   });
@@ -63,12 +51,11 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
   it('a master that hangs is left by our own clients', async () => {
     const servers = await start();
     for (const library of ['ioredis', 'redis'] as const) {
-      const store = await redisFromUrl(servers.url, library);
-      open.push(store);
+      const store = keep(await redisFromUrl(servers.url, library));
       const hold = async () => (await store.acquire(ask('h', { ttlMs: 100 })).catch(() => undefined))?.outcome === 'granted';
       while (!(await hold())) await sleep(150);
       const master = await servers.current();
-      process.kill(master.pid, 'SIGSTOP');
+      standStill(master.pid);
       try {
         await servers.failedOver(master);
         for (const endMs = performance.now() + 15_000; !(await hold()); await sleep(150)) {
@@ -84,7 +71,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
     const servers = await start();
     const opened = await clients['node-redis 5']?.(servers.url);
     if (opened === undefined) throw new Error('no client');
-    open.push({ close: opened.end });
+    keep({ close: opened.end });
     const stores = [redis(opened.client), redis(opened.client)];
     const turn = async (store: Backend | undefined, name: string) => {
       const own = ask(name);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { revokeScript } from '../../src/backends/redis/scripts/revoke.js';
+import type { Grant } from '../../src/core/backend.js';
 import { limits } from '../../src/core/limits.js';
 import { ask, heldOf, recordsOf } from '../support/asks.js';
 import { openRedis } from '../support/redis-clients.js';
@@ -87,20 +88,23 @@ describe.skipIf(redisIsMissing)('the Redis store', () => {
       await scene.store.release(heldOf(next));
     });
 
-    it('of a revocation is told the same, and ends nobody who came after it', async () => {
-      const copy = () =>
-        scene.server.command('EVAL', revokeScript.lua, '1', 'holdfast:late', '{"kind":"revoked","reason":"r"}', 'id');
-      const own = ask('late');
-      await scene.store.acquire(own);
-      const first = await copy();
-      expect(first).toContain(own.owner);
-      const next = ask('late');
-      expect(await scene.store.acquire(next)).toMatchObject({ outcome: 'granted' });
-      const told = (reply: string) => reply.replaceAll(/:\d+\r\n|^\d{13}\r\n/gm, '');
-      expect(told(await copy())).toBe(told(first));
-      expect(await scene.store.renew([heldOf(next)])).toMatchObject([{ outcome: 'renewed' }]);
-      await scene.store.release(heldOf(next));
-    });
+    it.each([false, true])(
+      'of a revocation is told the same, and ends nobody who came after it (of one fence: %s)',
+      async (one) => {
+        const own = ask('late');
+        const granted = (await scene.store.acquire(own)) as Grant;
+        const args = ['{"kind":"revoked","reason":"r"}', 'id', one ? String(granted.fences.last) : ''];
+        const copy = () => scene.server.command('EVAL', revokeScript.lua, '1', 'holdfast:late', ...args);
+        const first = await copy();
+        expect(first).toContain(own.owner);
+        const next = ask('late');
+        expect(await scene.store.acquire(next)).toMatchObject({ outcome: 'granted' });
+        const told = (reply: string) => reply.replaceAll(/:\d+\r\n|^\d{13}\r\n/gm, '');
+        expect(told(await copy())).toBe(told(first));
+        expect(await scene.store.renew([heldOf(next)])).toMatchObject([{ outcome: 'renewed' }]);
+        await scene.store.release(heldOf(next));
+      },
+    );
   });
 
   describe('a fence', () => {

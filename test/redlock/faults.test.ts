@@ -5,6 +5,7 @@ import { ask, heldOf } from '../support/asks.js';
 import { redisIsMissing } from '../support/redis-server.js';
 import { thrownBy, until } from '../support/waits.js';
 import { granted, Scene } from './support.js';
+import { standStill } from '../support/stand-still.js';
 
 describe.skipIf(redisIsMissing)('five nodes, some of them away', () => {
   const scene = new Scene(5);
@@ -65,7 +66,7 @@ describe.skipIf(redisIsMissing)('five nodes, some of them away', () => {
   it('answer without one that stands still, which is then skipped', async () => {
     const store = await scene.store();
     const { pid } = scene.nodes.server(3);
-    process.kill(pid, 'SIGSTOP');
+    standStill(pid);
     try {
       // Long enough for it to be called silent, and to be skipped from then on.
       for (const endMs = performance.now() + 700; performance.now() < endMs; ) {

@@ -21,7 +21,7 @@ const by = { kind: 'stolen', reason: 'because' } as const;
 
 /** The methods that both have, one with promises and one without. */
 type Either = {
-  [K in 'vote' | 'confirm' | 'roundOf' | 'renew' | 'copy' | 'release' | 'abandon' | 'revoke' | 'list']: Node[K];
+  [K in 'vote' | 'confirm' | 'roundOf' | 'holderOf' | 'renew' | 'copy' | 'release' | 'abandon' | 'revoke' | 'list']: Node[K];
 } & Pick<Node, 'repair'>;
 
 /** What the two must agree on: all but times, and records as far as a node decides about them. */
@@ -59,6 +59,34 @@ describe.skipIf(redisIsMissing)('the node of the simulator', () => {
       await new Walk(seed, server, real).go(160);
     }, 60_000);
   }
+
+  it.each([
+    { title: 'a little late, where a fence is known', lateMs: 300, known: true, follows: true },
+    { title: 'too late', lateMs: 1_500, known: true, follows: false },
+    { title: 'late, where no fence is known', lateMs: 50, known: false, follows: false },
+  ])('a proposal that is $title is followed: $follows', async ({ lateMs, known, follows }) => {
+    await server.command('FLUSHALL');
+    const terms = { graceMs: 60_000, trustNew: true };
+    const { incarnation } = await real.join(terms);
+    const model = new VirtualNode({ nowUs: () => Date.now() * 1_000, durable: false, publish: () => false }, incarnation);
+    model.join(terms);
+    const lock = { name: parseName('a'), owner: 'owner-1', mode: 'exclusive', ttlMs: longMs, fences: 1, enqueue: false } as const;
+    const ask = { ...lock, node, metadata: {} };
+    if (known) {
+      const earlier = { ask: { ...ask, owner: 'owner-2' }, round: 1, proposal: 0 };
+      expect(await real.vote(earlier, incarnation)).toMatchObject({ vote: { outcome: 'yes' } });
+      expect(model.vote(earlier, incarnation, '')).toMatchObject({ vote: { outcome: 'yes' } });
+      for (const either of [real, model]) await either.release(earlier.ask);
+      await sleep(lateMs + 300);
+    }
+    const proposal = (Date.now() - lateMs) * 1_000;
+    const ballot = { ask, round: 1, proposal };
+    for (const { vote } of [await real.vote(ballot, incarnation), model.vote(ballot, incarnation, '')]) {
+      const first = vote?.outcome === 'yes' ? vote.first : undefined;
+      if (follows) expect(first).toBe(BigInt(proposal));
+      else expect(first).toBeGreaterThan(BigInt(proposal));
+    }
+  });
 });
 
 /** One random sequence of requests, made to both; each answer is compared. */
@@ -145,6 +173,8 @@ class Walk {
         return this.#both(step, sort, (it) => it.abandon(name, owner));
       case 'revoke':
         await this.#both(step, 'round', (it) => it.roundOf(name));
+        await this.#both(step, 'holder', (it) => it.holderOf(name));
+        await this.#both(step, 'revoke only', (it) => it.revoke(name, by, round, owner));
         return this.#both(step, sort, (it) => it.revoke(name, by, round));
       case 'list':
         return this.#both(step, sort, async (it) => [...(await it.list(''))].sort((a, b) => (a.name < b.name ? -1 : 1)));
@@ -245,7 +275,8 @@ class Walk {
       release: async (held) => virtual.release(held),
       abandon: async (name, owner, round) => virtual.abandon(name, owner, round),
       roundOf: async (name) => virtual.roundOf(name),
-      revoke: async (name, why, upToRound) => virtual.revoke(name, why, upToRound),
+      holderOf: async (name) => virtual.holderOf(name),
+      revoke: async (name, why, upToRound, only) => virtual.revoke(name, why, upToRound, only),
       list: async (prefix) => virtual.list(prefix),
     };
   }

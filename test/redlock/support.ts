@@ -4,7 +4,7 @@ import type { RedlockOptions } from '../../src/backends/redlock/index.js';
 import type { Ask, Backend, Grant } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { openRedlock, RedlockNodes } from '../support/redlock-nodes.js';
 
 interface OpenOptions extends RedlockOptions {

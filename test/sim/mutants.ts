@@ -109,8 +109,8 @@ export const mutants: readonly Mutant[] = [
   ]),
   mutant('released-while-working', 'The lock is given back when the work begins, not when it ends.', [
     serving,
-    "emitter.emit('granted', () => turn.event());",
-    "emitter.emit('granted', () => turn.event()); this.#host.giveBack(this, turn, () => {});",
+    "emitter.emit('granted', () => turn.event(), turn);",
+    "emitter.emit('granted', () => turn.event(), turn); this.#host.giveBack(this, turn, () => {});",
   ]),
   mutant('one-failed-renewal', 'Renewing stops for good at the first failure.', [
     hold,

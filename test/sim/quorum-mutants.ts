@@ -80,7 +80,7 @@ export const quorumMutants: readonly Mutant[] = [
   ]),
   mutant('counter-only-fence', 'A node’s fences are a bare counter: it begins anew where its data is lost.', [
     node,
-    'Math.max(cell.fence.last + 1, standing.nowUs, proposed)',
+    'this.#mint(cell.fence.last, standing.nowUs, Math.floor(proposal))',
     'cell.fence.last + 1',
   ]),
 ];

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Holdfast } from '../../src/core/holdfast.js';
 import { Processes, works } from '../support/processes.js';
 import { ask, Folder, grantOf, recordsOf } from './support/folder.js';
+import { standStill } from '../support/stand-still.js';
 
 const folder = new Folder();
 const processes = new Processes(['core', 'backends/sqlite'], new URL('support/worker.mjs', import.meta.url));
@@ -43,7 +44,7 @@ describe('several processes', { timeout: 60_000 }, () => {
   it('a holder that is stopped keeps its lock until its TTL is over', async () => {
     const worker = processes.start(['hold', folder.db, 'job', '700']);
     await worker.next();
-    worker.child.kill('SIGSTOP');
+    standStill(worker.child.pid);
     const backend = folder.open();
     expect(await backend.acquire(ask('job'))).toMatchObject({ outcome: 'refused', because: 'held' });
     const [record] = await recordsOf(backend);

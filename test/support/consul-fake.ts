@@ -116,6 +116,13 @@ export class ConsulFake {
         this.#end(id);
         return reply(200, true);
       }
+      const known = this.#sessions.get(/^\/v1\/session\/info\/(.*)$/.exec(path)?.[1] ?? '');
+      if (path.startsWith('/v1/session/info/')) {
+        return reply(
+          200,
+          known === undefined ? [] : [{ ID: known.ID, Name: known.Name, Node: 'fake', TTL: `${known.ttlMs / 1_000}s` }],
+        );
+      }
       if (path === '/v1/session/list')
         return reply(
           200,

@@ -7,6 +7,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsulFake } from './consul-fake.js';
 import { freePort } from './free-port.js';
+import { signalTo } from './stand-still.js';
 
 const built = path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'holdfast/consul-1.22.0/consul');
 
@@ -119,7 +120,7 @@ export class ConsulServer {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    signalTo(this.#child, signal);
   }
 
   async kill(): Promise<void> {

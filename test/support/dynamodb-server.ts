@@ -8,6 +8,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDB } from '@aws-sdk/client-dynamodb';
+import { signalTo } from './stand-still.js';
 
 /** A stand-in for DynamoDB that runs on this machine, and how it is started. */
 export interface Kind {
@@ -102,7 +103,7 @@ export class DynamoDBServer {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    signalTo(this.#child, signal);
   }
 
   async kill(): Promise<void> {

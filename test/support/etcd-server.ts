@@ -10,6 +10,7 @@ import type { Certificate } from './certificate.js';
 import { freePort } from './free-port.js';
 import type { Hosts } from './hosts.js';
 import { isMissing } from './missing.js';
+import { signalTo } from './stand-still.js';
 
 export const etcdIsMissing =
   isMissing('etcd', 'apt-get install etcd-server') || isMissing('etcdctl', 'apt-get install etcd-client', 'version');
@@ -99,7 +100,7 @@ export class EtcdMember {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    signalTo(this.#child, signal);
   }
 
   /** Ends it and waits until it is gone. */

@@ -20,20 +20,30 @@ export class Holders {
   readonly #words: readonly string[];
 
   /** @param store the folder of a store, which has a function for URLs of the same name */
-  constructor(store: 'redis' | 'etcd' | 'zookeeper' | 'dynamodb') {
-    this.#processes = new Processes(['core', `backends/${store}`], new URL('worker.mjs', import.meta.url));
+  constructor(store: 'redis' | 'redlock' | 'postgres' | 'etcd' | 'zookeeper' | 'dynamodb') {
+    const needed = store === 'redlock' ? ['redis', 'redlock'] : [store];
+    const parts = ['core', ...needed.map((folder) => `backends/${folder}`)];
+    this.#processes = new Processes(parts, new URL('worker.mjs', import.meta.url));
     this.#words = [`./src/backends/${store}/index.js`, `${store}FromUrl`];
   }
 
   /** One that has been granted the name, and has written once. */
   async start({ url, name, ttlMs, sink = () => true, command = [], env = {} }: HolderStart): Promise<Holder> {
-    const { child } = this.#processes.start([...this.#words, url, name, String(ttlMs)], command, { env });
-    const holder = new Holder(child, sink);
+    const holder = this.#ask({ url, name, ttlMs, command, env }, sink);
     const { granted } = await holder.next();
     if (typeof granted !== 'string') throw new Error(`the process was not granted "${name}"`);
     holder.fence = BigInt(granted);
     if (!(await sink(holder.fence))) throw new Error(`the first write of the process that holds "${name}" was refused`);
     return holder;
+  }
+
+  /** One that asks for a name that somebody else has, and waits. */
+  ask(start: Omit<HolderStart, 'sink'>): Worker {
+    return this.#ask(start, () => true);
+  }
+
+  #ask({ url, name, ttlMs, command = [], env = {} }: Omit<HolderStart, 'sink'>, sink: SinkWrite): Holder {
+    return new Holder(this.#processes.start([...this.#words, url, name, String(ttlMs)], command, { env }).child, sink);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 import { consulIsMissing } from './consul-server.js';
 import { dynamodbLocalIsMissing } from './dynamodb-server.js';
 import { hostsAreMissing } from './hosts.js';
+import { s3IsMissing } from './s3-server.js';
 import { smallDiskIsMissing } from './small-disk.js';
 
 const leftOut: readonly { readonly missing: boolean; readonly of: RegExp; readonly what: string }[] = [
@@ -9,6 +10,11 @@ const leftOut: readonly { readonly missing: boolean; readonly of: RegExp; readon
     missing: dynamodbLocalIsMissing,
     of: /dynamodb/,
     what: 'the tests on DynamoDB Local. They need Java 17 and what "node scripts/dynamodb-local.mjs" fetches; those on dynalite did run.',
+  },
+  {
+    missing: s3IsMissing,
+    of: /guards\/s3/,
+    what: 'the tests of the guard of S3. They need what "node scripts/s3-server.mjs" builds with Go.',
   },
   {
     missing: consulIsMissing,

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './free-port.js';
 import { isMissing } from './missing.js';
+import { standStill } from './stand-still.js';
 
 /** Where Debian puts the server: not into the path, and in a folder for each version. */
 function findBin(): string {
@@ -215,7 +216,8 @@ function parentOf(pid: string): number | undefined {
 
 function tryKill(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, signal);
+    if (signal === 'SIGSTOP') standStill(pid);
+    else process.kill(pid, signal);
   } catch {
     // It has ended by itself.
   }

@@ -1,29 +1,29 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import ts from 'typescript';
 import { afterAll, afterEach } from 'vitest';
+import { compiled, root } from './compiled.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-
-/** Other processes that use the same store. They run what this test was written against, compiled on the spot. */
+/** Other processes that use the same store. They run what this test was written against, compiled. */
 export class Processes {
   readonly #parts: readonly string[];
   readonly #worker: URL;
+  readonly #beside: readonly URL[];
   #build = '';
   #children: ChildProcess[] = [];
 
   /**
    * @param parts folders of `src/` that they need
    * @param worker what they run; it finds those folders in `./src/`
+   * @param beside files that it imports from its own folder
    */
-  constructor(parts: readonly string[], worker: URL) {
+  constructor(parts: readonly string[], worker: URL, beside: readonly URL[] = []) {
     this.#parts = parts;
     this.#worker = worker;
+    this.#beside = beside;
     afterEach(() => {
       for (const child of this.#children) child.kill('SIGKILL');
       this.#children = [];
@@ -49,9 +49,11 @@ export class Processes {
 
   #make(): void {
     this.#build = mkdtempSync(path.join(tmpdir(), 'holdfast-build-'));
-    for (const part of this.#parts) compile(path.join(root, 'src', part), path.join(this.#build, 'src', part));
+    const from = compiled();
+    for (const part of this.#parts) cpSync(path.join(from, part), path.join(this.#build, 'src', part), { recursive: true });
     writeFileSync(path.join(this.#build, 'package.json'), '{"type":"module"}');
     writeFileSync(path.join(this.#build, 'worker.mjs'), readFileSync(this.#worker));
+    for (const url of this.#beside) writeFileSync(path.join(this.#build, path.basename(url.pathname)), readFileSync(url));
     symlinkSync(path.join(root, 'node_modules'), path.join(this.#build, 'node_modules'));
     // For children that run as another user.
     chmodSync(this.#build, 0o755);
@@ -99,15 +101,4 @@ export class Worker {
 export function works(...command: string[]): boolean {
   const [program = '', ...args] = command;
   return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
-}
-
-function compile(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    if (entry.isDirectory()) compile(path.join(from, entry.name), path.join(to, entry.name));
-    if (!entry.name.endsWith('.ts')) continue;
-    const { outputText } = ts.transpileModule(readFileSync(path.join(from, entry.name), 'utf8'), { compilerOptions });
-    writeFileSync(path.join(to, entry.name.replace(/\.ts$/, '.js')), outputText);
-  }
 }

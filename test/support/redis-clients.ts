@@ -1,8 +1,4 @@
 import { once } from 'node:events';
-import { Cluster, Redis } from 'ioredis';
-import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis6';
-import { createClient, createCluster, createSentinel } from 'redis';
-import { createClient as createClient6, createCluster as createCluster6, createSentinel as createSentinel6 } from 'redis6';
 import { type RedisClient, type RedisOptions, redis } from '../../src/backends/redis/index.js';
 import { parseUrl } from '../../src/backends/redis/url.js';
 import type { Backend } from '../../src/core/backend.js';
@@ -12,26 +8,24 @@ export interface Opened {
   end(): void;
 }
 
-const nodeRedis5 = { createClient, createSentinel, createCluster };
-const nodeRedis6 = { createClient: createClient6, createSentinel: createSentinel6, createCluster: createCluster6 };
-const ioredis5 = { Redis, Cluster };
-const ioredis6 = { Redis: Redis6, Cluster: Cluster6 } as unknown as typeof ioredis5;
+type NodeRedis = Pick<typeof import('redis'), 'createClient' | 'createCluster' | 'createSentinel'>;
+type Ioredis = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>;
 
-async function openNodeRedis(library: typeof nodeRedis5, url: string): Promise<Opened> {
+async function openNodeRedis(library: NodeRedis, url: string): Promise<Opened> {
   const client = makeNodeRedis(library, url);
   client.on('error', () => {});
   await client.connect();
   return { client: client as unknown as RedisClient, end: () => void client.destroy() };
 }
 
-function makeNodeRedis(library: typeof nodeRedis5, url: string) {
+function makeNodeRedis(library: NodeRedis, url: string) {
   const { kind, addresses, master = '' } = parseUrl(url);
   if (kind === 'single') return library.createClient({ url });
   if (kind === 'sentinel') return library.createSentinel({ name: master, sentinelRootNodes: [...addresses] });
   return library.createCluster({ rootNodes: addresses.map((socket) => ({ socket })) });
 }
 
-async function openIoredis(library: typeof ioredis5, url: string): Promise<Opened> {
+async function openIoredis(library: Ioredis, url: string): Promise<Opened> {
   const client = makeIoredis(library, url);
   client.on('error', () => {});
   // It first has to find out where its servers are: not within the deadline of a short lease.
@@ -39,19 +33,19 @@ async function openIoredis(library: typeof ioredis5, url: string): Promise<Opene
   return { client, end: () => client.disconnect() };
 }
 
-function makeIoredis(library: typeof ioredis5, url: string) {
+function makeIoredis(library: Ioredis, url: string) {
   const { kind, addresses, master = '' } = parseUrl(url);
   if (kind === 'single') return new library.Redis(url);
   if (kind === 'sentinel') return new library.Redis({ sentinels: [...addresses], name: master });
   return new library.Cluster([...addresses]);
 }
 
-/** Every client library and version that is supported, as an application would open it. */
+/** Every client library and version that is supported, as an application would open it. They are large: each is loaded when it is used. */
 export const clients: Readonly<Record<string, (url: string) => Promise<Opened>>> = {
-  'ioredis 5': (url) => openIoredis(ioredis5, url),
-  'node-redis 5': (url) => openNodeRedis(nodeRedis5, url),
-  'ioredis 6': (url) => openIoredis(ioredis6, url),
-  'node-redis 6': (url) => openNodeRedis(nodeRedis6 as unknown as typeof nodeRedis5, url),
+  'ioredis 5': async (url) => openIoredis(await import('ioredis'), url),
+  'node-redis 5': async (url) => openNodeRedis(await import('redis'), url),
+  'ioredis 6': async (url) => openIoredis((await import('ioredis6')) as unknown as Ioredis, url),
+  'node-redis 6': async (url) => openNodeRedis((await import('redis6')) as unknown as NodeRedis, url),
 };
 
 /** A backend on a client of its own; closing it ends the client as well. */

@@ -5,6 +5,9 @@ import { RedisServer } from './redis-server.js';
 const slots = 16_384;
 const startMsMax = 15_000;
 
+/** A master waits five seconds for more replicas before it sends the first its data, unless told not to. */
+export const syncAtOnce = ['--repl-diskless-sync-delay', '0'];
+
 /** A real Cluster: each master has its share of the slots, and as many replicas as asked for. */
 export class RedisCluster {
   readonly masters: readonly RedisServer[];
@@ -85,8 +88,8 @@ export class RedisCluster {
 
 async function startNode(): Promise<RedisServer> {
   const bus = String(await freePort());
-  const timeoutMs = '1000';
-  return RedisServer.start('--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', timeoutMs);
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', '1000'];
+  return RedisServer.start(...cluster, ...syncAtOnce);
 }
 
 /** Waits until a replica has its master's data. */

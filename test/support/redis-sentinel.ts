@@ -24,8 +24,10 @@ export class RedisSentinels {
   }
 
   static async start(replicaCount = 2, sentinelCount = 3): Promise<RedisSentinels> {
-    const first = await RedisServer.start();
-    const of = ['--replicaof', '127.0.0.1', String(first.port), '--repl-diskless-sync-delay', '0'];
+    // Without it, a master waits five seconds for more replicas before it gives them its data.
+    const atOnce = ['--repl-diskless-sync-delay', '0'];
+    const first = await RedisServer.start(...atOnce);
+    const of = ['--replicaof', '127.0.0.1', String(first.port), ...atOnce];
     const replicas = await Promise.all(Array.from({ length: replicaCount }, () => RedisServer.start(...of)));
     const sentinels = await Promise.all(Array.from({ length: sentinelCount }, () => startSentinel(first.port, sentinelCount)));
     const all = new RedisSentinels([first, ...replicas], sentinels);
@@ -45,6 +47,13 @@ export class RedisSentinels {
 
   get url(): string {
     return `redis+sentinel://${this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${master}`;
+  }
+
+  /** Whatever the first master was told, every replica knows. */
+  async replicated(): Promise<void> {
+    const all = String(this.replicas.length);
+    const reply = await this.master.command('WAIT', all, String(knownMsMax));
+    if (reply !== `:${all}\r\n`) throw new Error(`of ${all} replicas there answered: ${reply}`);
   }
 
   /** What the sentinels call the master just now. */

@@ -8,6 +8,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.js';
 import { isMissing } from './missing.js';
+import { signalTo } from './stand-still.js';
 
 const jar = process.env['HOLDFAST_ZOOKEEPER_JAR'] ?? '/usr/share/java/zookeeper.jar';
 
@@ -120,7 +121,7 @@ export class ZooKeeperServer {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    signalTo(this.#child, signal);
   }
 
   /** Ends it and waits until it is gone. */

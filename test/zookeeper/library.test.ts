@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import zk from 'node-zookeeper-client';
 import { describe, expect, it } from 'vitest';
 import { zookeeper } from '../../src/backends/zookeeper/index.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { ask } from '../support/asks.js';
 import { until } from '../support/waits.js';
 import { clientsOf } from '../support/zookeeper-clients.js';

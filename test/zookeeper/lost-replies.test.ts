@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Holdfast } from '../../src/core/holdfast.js';
-import type { FaultProxy } from '../../src/testkit/index.js';
+import type { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene } from './scene.js';
@@ -87,7 +87,7 @@ describe.skipIf(zookeeperIsMissing)('a reply that is lost on the way', () => {
     const other = await scene.holder({ ttlMs: longMs }).acquire('job');
     const lost = proxy.once('/locks/job/t-', 'lose-reply');
     // The first with this text is the place itself, which must not be there if its owner has given up.
-    const waiting = expect(locks.acquire('job', { waitMs: 400 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    const waiting = expect(locks.acquire('job', { waitMs: 800 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
     await lost;
     const again = proxy.once('/locks/job/t-', 'lose-reply');
     await waiting;
@@ -96,17 +96,20 @@ describe.skipIf(zookeeperIsMissing)('a reply that is lost on the way', () => {
     expect(await other.release()).toBe('released');
   });
 
-  it('of a revocation: it is looked what became of it, and whom it ended is told', async () => {
-    const [locks, proxy] = await setUp();
-    const lease = await scene.holder({ ttlMs: longMs }).acquire('job');
-    const { fence: first } = lease;
-    const lost = proxy.once('/locks/job/r-', 'lose-reply');
-    const { ended } = await locks.revoke('job', { reason: 'a test' });
-    await lost;
-    expect(ended.map(({ fence }) => fence)).toEqual([first]);
-    await until(async () => (await holds()).length === 0, 'nobody holds it');
-    expect(await lease.release()).not.toBe('released');
-  });
+  it.each([false, true])(
+    'of a revocation: it is looked what became of it, and whom it ended is told (of one fence: %s)',
+    async (one) => {
+      const [locks, proxy] = await setUp();
+      const lease = await scene.holder({ ttlMs: longMs }).acquire('job');
+      const { fence: first } = lease;
+      const lost = proxy.once('/locks/job/r-', 'lose-reply');
+      const { ended } = await locks.revoke('job', { reason: 'a test', ifFence: one ? first : undefined });
+      await lost;
+      expect(ended.map(({ fence }) => fence)).toEqual([first]);
+      await until(async () => (await holds()).length === 0, 'nobody holds it');
+      expect(await lease.release()).not.toBe('released');
+    },
+  );
 
   it('of a steal: one thief, one victim, one fence', async () => {
     const [locks, proxy] = await setUp();

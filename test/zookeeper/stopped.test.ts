@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/waits.js';
 import { zookeeperIsMissing } from '../support/zookeeper-server.js';
 import { Scene, sessionMs, tickMs } from './scene.js';
+import { standStill } from '../support/stand-still.js';
 
 describe.skipIf(zookeeperIsMissing)('a process that holds a lease', () => {
   const scene = new Scene('one');
 
   it('stopped past its session: its late write is refused, the first touch says that the lease is lost, and it can ask again', async () => {
     const stopped = await scene.holderProcess('job');
-    stopped.child.kill('SIGSTOP');
+    standStill(stopped.child.pid);
     const locks = scene.holder();
     const lease = await locks.acquire('job');
     expect(await scene.work(lease)).toBe(true);

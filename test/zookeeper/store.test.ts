@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Ask, Grant } from '../../src/core/backend.js';
-import { FaultProxy } from '../../src/testkit/index.js';
+import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { ask } from '../support/asks.js';
 import { until } from '../support/waits.js';
 import { openZooKeeper } from '../support/zookeeper-clients.js';

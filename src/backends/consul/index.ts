@@ -14,14 +14,19 @@ import type {
   Traits,
 } from '../../core/backend.js';
 import { systemPorts } from '../../core/clock.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import type { Records } from '../../core/records.js';
 import { Acquiring } from './acquiring.js';
 import { Epoch } from './epoch.js';
+import { examine } from './examining.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { type ConsulOptions, type ConsulTls, parseOptions, type Settings } from './options.js';
 import { findings } from './probe.js';
+import { RecordSessions } from './record-sessions.js';
+import { StoredRecords } from './records.js';
 import { abandon, release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { Revoking } from './revoking.js';
@@ -77,6 +82,7 @@ class ConsulBackend implements Backend {
   readonly traits = traits;
   readonly #store: Store;
   readonly #settings: Settings;
+  readonly #recordSessions: RecordSessions;
   #closing: Promise<void> | undefined;
 
   constructor(settings: Settings) {
@@ -85,6 +91,7 @@ class ConsulBackend implements Backend {
     const keys = new Keys(settings.prefix);
     const sightings = new Sightings(() => ports.now());
     this.#settings = settings;
+    this.#recordSessions = new RecordSessions(rpc);
     this.#store = {
       rpc,
       keys,
@@ -131,6 +138,16 @@ class ConsulBackend implements Backend {
   async probe(): Promise<readonly Finding[]> {
     this.#store.rpc.mustBeOpen();
     return findings(this.#store, this.#settings);
+  }
+
+  async examine(name: LockName): Promise<Examination> {
+    this.#store.rpc.mustBeOpen();
+    return examine(this.#store, name);
+  }
+
+  records(): Records {
+    const { rpc, keys } = this.#store;
+    return new StoredRecords(rpc, keys, this.#recordSessions, this.#store);
   }
 
   close(): Promise<void> {

@@ -72,6 +72,15 @@ export class Keys {
     return `${this.prefix}locks/${asPart(encodeName(whole))}`;
   }
 
+  /** What all records start with whose keys start so; and maybe a few others. */
+  recordsStartingWith(keyPrefix: string): string {
+    return `${this.prefix}records/${asPart(encodeName(keyPrefix.replace(/(?:[\ud800-\udbff]|\.+)$/, '')))}`;
+  }
+
+  recordKey(key: string): string {
+    return decodeName(key.slice(`${this.prefix}records/`.length));
+  }
+
   /** Undefined for keys that are of no lock. */
   parse(key: string): KeyParts | undefined {
     const start = `${this.prefix}locks/`;

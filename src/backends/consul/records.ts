@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { systemPorts } from '../../core/clock.js';
 import { BackendCorruptError, InvalidArgumentError, LimitExceededError } from '../../core/errors.js';
 import { encodeName, decodeName, parseName } from '../../core/name.js';
+import { unlessDamaged } from '../../core/record-list.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
 import { verdictOf } from './errors.js';
 import { Keys } from './keys.js';
-import { isAbsent, type KeyValue, lock, look, type Op, removeAt, set } from './ops.js';
+import { isAbsent, type KeyValue, lock, look, lookBelow, type Op, removeAt, set } from './ops.js';
 import { type ConsulOptions, parseOptions } from './options.js';
 import { Rpc } from './rpc.js';
 import { RecordSessions } from './record-sessions.js';
@@ -17,6 +18,8 @@ export interface ConsulRecords extends Records {
 
 /** What Consul takes in one key (512 KiB), less what the record adds; in the encoding in which it is sent. */
 const valueBytesMax = 360_000;
+/** The longest time of a session. */
+const ttlMsMax = 86_400_000;
 const stepsMax = 4;
 
 /** As it stands in Consul. The id of a write is how it is known again when its reply was lost. */
@@ -41,20 +44,23 @@ interface Stored {
 export function consulRecords(options: ConsulOptions): ConsulRecords {
   const settings = parseOptions(options);
   const rpc = new Rpc(settings, systemPorts());
-  return new StoredRecords(rpc, new Keys(settings.prefix), settings.commandTimeoutMs);
+  const records = new StoredRecords(rpc, new Keys(settings.prefix), new RecordSessions(rpc), settings);
+  return Object.assign(records, { close: async () => rpc.close() });
 }
 
-class StoredRecords implements ConsulRecords {
+/** The records that a connection reaches, which stays the caller's. */
+export class StoredRecords implements Records {
+  readonly ttlMsMax = ttlMsMax;
   readonly #rpc: Rpc;
   readonly #keys: Keys;
   readonly #sessions: RecordSessions;
   readonly #timeoutMs: number;
 
-  constructor(rpc: Rpc, keys: Keys, timeoutMs: number) {
+  constructor(rpc: Rpc, keys: Keys, sessions: RecordSessions, { commandTimeoutMs }: { readonly commandTimeoutMs: number }) {
     this.#rpc = rpc;
     this.#keys = keys;
-    this.#sessions = new RecordSessions(rpc);
-    this.#timeoutMs = timeoutMs;
+    this.#sessions = sessions;
+    this.#timeoutMs = commandTimeoutMs;
   }
 
   async get(key: string): Promise<StoredRecord | undefined> {
@@ -72,8 +78,15 @@ class StoredRecords implements ConsulRecords {
     return this.#write(key, index, value, ttlMs);
   }
 
-  async close(): Promise<void> {
-    this.#rpc.close();
+  /** In one answer: Consul has no pages. */
+  async *list(prefix: string): AsyncGenerator<StoredRecord> {
+    const below = lookBelow(this.#keys.recordsStartingWith(prefix));
+    const answer = await this.#rpc.txn('listing records', [below], this.#timeoutMs, undefined, true);
+    for (const kv of answer.ok ? answer.kvs : []) {
+      const key = this.#keys.recordKey(kv.key);
+      const record = key.startsWith(prefix) ? await unlessDamaged(() => recordOf(kv, key)) : undefined;
+      if (record !== undefined) yield record;
+    }
   }
 
   /** @param over the version that is to be replaced; undefined: there must be none */
@@ -161,8 +174,8 @@ function parse({ value }: KeyValue): Stored | undefined {
 }
 
 function checkTtl(ttlMs: number | undefined): void {
-  if (ttlMs === undefined || (ttlMs > 0 && ttlMs <= 86_400_000)) return;
+  if (ttlMs === undefined || (ttlMs > 0 && ttlMs <= ttlMsMax)) return;
   throw new InvalidArgumentError(
-    `the ttlMs of a record in Consul must be more than 0 and at most 86400000, the longest time of a session, or undefined, not ${ttlMs}`,
+    `the ttlMs of a record in Consul must be more than 0 and at most ${ttlMsMax}, the longest time of a session, or undefined, not ${ttlMs}`,
   );
 }

@@ -92,14 +92,16 @@ export class Revoking {
     if (heir !== undefined && view.mark !== undefined) return { ended: [] };
     const already = view.holders.find((holder) => holder.id === id && holder.mode === heir?.mode);
     if (already !== undefined) return this.#again(already);
-    const batch = view.holders.slice(0, endedAtOnce);
-    const isLast = batch.length === view.holders.length;
+    const holders = this.#toEnd(view.holders);
+    const batch = holders.slice(0, endedAtOnce);
+    const isLast = batch.length === holders.length;
     if (batch.length === 0 && heir === undefined) return { ended: this.#ended };
     const inherits = heir !== undefined && isLast ? await this.#inherit() : undefined;
     const marks = await this.#store.sessions.current('mark', limits.tombstoneMs, this.#leftMs());
     this.#attempted = batch;
     const before = this.#store.rpc.highest;
-    const answer = await this.#txn(this.#ops(view, batch, isLast, marks, inherits), marks, inherits);
+    const meant = this.#by.ifFence === undefined || isLast ? [] : holders.slice(-1).map(({ kv }) => isAt(kv));
+    const answer = await this.#txn([...meant, ...this.#ops(view, batch, isLast, marks, inherits)], marks, inherits);
     if (answer === undefined || !answer.ok) {
       if (answer !== undefined && isDelayed(answer)) throw delayed(this.#name);
       if (answer !== undefined && !this.#noted.uncertain) this.#attempted = [];
@@ -112,6 +114,14 @@ export class Revoking {
     this.#note(batch);
     if (inherits === undefined) return heir === undefined && isLast ? { ended: this.#ended } : undefined;
     return this.#inherited(answer, inherits, before);
+  }
+
+  /** None if the hold that it is about is not there. That one comes last: of many, each transaction finds it still there. */
+  #toEnd(holders: readonly Holder[]): readonly Holder[] {
+    const { ifFence } = this.#by;
+    if (ifFence === undefined) return holders;
+    const meant = holders.find((holder) => !isOver(holder) && this.#recordOf(holder).fence === ifFence);
+    return meant === undefined ? [] : [...holders.filter((holder) => holder !== meant), meant];
   }
 
   #ops(view: View, batch: readonly Holder[], isLast: boolean, marks: Session, heir: Heir | undefined): readonly Op[] {
@@ -213,8 +223,12 @@ export class Revoking {
   #note(holders: readonly Holder[]): void {
     for (const holder of holders) {
       this.#store.sightings.forget(holder.kv.key);
-      if (!isOver(holder)) this.#ended.push(lockRecord(this.#name.text, holder.kv, 'held'));
+      if (!isOver(holder)) this.#ended.push(this.#recordOf(holder));
     }
+  }
+
+  #recordOf({ kv }: Holder): LockRecord {
+    return lockRecord(this.#name.text, kv, 'held');
   }
 
   #leftMs(): number {

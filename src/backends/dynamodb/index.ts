@@ -14,18 +14,22 @@ import type {
   Traits,
 } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import type { Records } from '../../core/records.js';
 import { abandon } from './abandoning.js';
 import { acquire } from './acquiring.js';
 import { type BareClient, type Driver, type DynamoDBClient, type DynamoDBMethods, driverOf } from './client.js';
 import type { Context } from './context.js';
+import { examine } from './examining.js';
 import type { Hold } from './item.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { openUrl } from './open.js';
 import { type DynamoDBOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe.js';
+import { recordsIn } from './records.js';
 import { release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { revoke } from './revoking.js';
@@ -130,6 +134,15 @@ class DynamoDBBackend implements Backend {
 
   probe(): Promise<readonly Finding[]> {
     return findings(this.#table, this.#context.settings);
+  }
+
+  async examine(name: LockName): Promise<Examination> {
+    this.#table.assertOpen();
+    return examine(this.#context, name);
+  }
+
+  records(): Records {
+    return recordsIn(this.#table, this.#context.keys, this.#context.settings.commandTimeoutMs);
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,15 @@ export class Keys {
     return `${this.#prefix}%record:${name.encoded}`;
   }
 
+  /** What the keys of such records start with; they may be a few more. */
+  startOfRecords(keyPrefix: string): string {
+    return `${this.#prefix}%record:${encodeName(keyPrefix.replace(/[\ud800-\udbff]$/, ''))}`;
+  }
+
+  recordKey(key: string): string {
+    return decodeName(key.slice(`${this.#prefix}%record:`.length));
+  }
+
   nameOf(key: string): string {
     return decodeName(key.slice(this.#prefix.length));
   }

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { BackendCorruptError, InvalidArgumentError } from '../../core/errors.js';
 import { decodeName, encodeName, parseName } from '../../core/name.js';
+import { unlessDamaged } from '../../core/record-list.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
-import { type AttributeValue, type DynamoDBClient, driverOf, type Item } from './client.js';
+import { type AttributeValue, type DynamoDBClient, driverOf, type Item, type Key } from './client.js';
+import { namesIn } from './expressions.js';
 import { number, text } from './item.js';
 import { Keys } from './keys.js';
 import { type DynamoDBOptions, parseOptions } from './options.js';
@@ -20,6 +22,7 @@ const ttlMsMax = 1e14;
 const sweepAfterMs = 86_400_000;
 const stepsMax = 5;
 
+const startsSo = 'begins_with(#name, :start)';
 const unwritten = 'attribute_not_exists(#version)';
 
 /**
@@ -35,12 +38,23 @@ const unwritten = 'attribute_not_exists(#version)';
  */
 export function dynamodbRecords(client: DynamoDBClient, options?: DynamoDBRecordsOptions): DynamoDBRecords {
   const settings = parseOptions(options);
-  const store = new Store(new Table(driverOf(client), settings), new Keys(settings.prefix), settings.commandTimeoutMs);
+  const table = new Table(driverOf(client), settings);
+  return {
+    ...recordsIn(table, new Keys(settings.prefix), settings.commandTimeoutMs),
+    async close() {
+      table.close();
+    },
+  };
+}
+
+/** The records in a table, which stays the caller's. */
+export function recordsIn(table: Table, keys: Keys, commandTimeoutMs: number): Records {
+  const store = new Store(table, keys, commandTimeoutMs);
   return {
     get: (key) => store.get(key),
     create: (key, value, ttlMs) => store.write(key, undefined, value, ttlMs),
     compareAndSet: (key, version, value, ttlMs) => store.write(key, version, value, ttlMs),
-    close: () => store.close(),
+    list: (prefix) => store.list(prefix),
   };
 }
 
@@ -83,8 +97,28 @@ class Store {
     return { written: false, record };
   }
 
-  async close(): Promise<void> {
-    this.#table.close();
+  /** Reads the whole table, page by page: DynamoDB has no order of keys that a prefix could use. */
+  async *list(prefix: string): AsyncGenerator<StoredRecord> {
+    let from: Key | undefined;
+    do {
+      const scan = {
+        TableName: this.#table.name,
+        ConsistentRead: true,
+        FilterExpression: startsSo,
+        ExpressionAttributeNames: namesIn(startsSo),
+        ExpressionAttributeValues: { ':start': text(this.#keys.startOfRecords(prefix)) },
+        ...(from === undefined ? {} : { ExclusiveStartKey: from }),
+      };
+      const page = await this.#table.call('listing records', this.#timeoutMs, false, (methods, options) =>
+        methods.scan(scan, options),
+      );
+      for (const item of (page.Items ?? []) as Item[]) {
+        const key = this.#keys.recordKey(item['name']?.S ?? '');
+        const record = key.startsWith(prefix) ? await unlessDamaged(() => this.#recordOf(key, item)) : undefined;
+        if (record !== undefined) yield record;
+      }
+      from = page.LastEvaluatedKey as Key | undefined;
+    } while (from !== undefined);
   }
 
   async #try(trip: Trip, at: string, over: string | undefined, version: string, value: string, ttlMs: number | undefined) {

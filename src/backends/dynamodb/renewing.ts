@@ -8,9 +8,7 @@ import { isOwn, renewed } from './expressions.js';
 import { renewalValues } from './granting.js';
 import { type Entry, entryOf, ownerMark, text } from './item.js';
 import type { Trip } from './table.js';
-
-/** As many as the SDK's HTTP agent opens connections by default: more would wait in its queue, where their time runs. */
-const atOnce = 50;
+import { atOnce } from './turns.js';
 
 /** Of the time that core gives a batch: afterwards it would not hear of those that were renewed. */
 const batchTimeRatio = 0.9;
@@ -25,7 +23,7 @@ export async function renewAll(context: Context, holds: readonly Held[]): Promis
   if (holds.length === 0) return answers;
   const shortestMs = Math.min(...holds.map(({ ttlMs }) => ttlMs));
   const timeoutMs = callTimeoutMs(limits.callTimeoutMsDefault, shortestMs, limits.renewTimeoutTtlRatioMax);
-  const trip = table.trip(timeoutMs * batchTimeRatio, settings.commandTimeoutMs);
+  const trip = table.renewalTrip(timeoutMs * batchTimeRatio, settings.commandTimeoutMs);
   const entries = holds.entries();
   const work = async () => {
     for (const [index, held] of entries) answers[index] = await renew(context, trip, held);

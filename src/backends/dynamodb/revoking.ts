@@ -21,7 +21,7 @@ export async function revoke(context: Context, name: LockName, by: Revoker, time
   for (let tries = 0; tries < triesMax; tries++) {
     const wasUs = victim?.hold !== undefined && entry.ended.get(victim.hold.owner.slice(0, 12))?.call === call;
     const done = wasUs ? recordsOf(context, name, victim) : [];
-    const next = by.heir === undefined ? end(context, entry, why, wasUs) : inherit(context, by.heir, entry, why);
+    const next = by.heir === undefined ? end(context, entry, why, wasUs, by.ifFence) : inherit(context, by.heir, entry, why);
     if (next === undefined) return { ended: done };
     const answer = await trip.update('revoking', key, next.change);
     if (answer.done) {
@@ -42,8 +42,8 @@ interface Step {
   readonly ends: boolean;
 }
 
-function end({ table, settings }: Context, entry: Entry, why: Ended, isDone: boolean): Step | undefined {
-  if (entry.hold === undefined || isDone) return undefined;
+function end({ table, settings }: Context, entry: Entry, why: Ended, isDone: boolean, ifFence?: bigint): Step | undefined {
+  if (entry.hold === undefined || isDone || (ifFence !== undefined && entry.fence !== ifFence)) return undefined;
   const { set, remove, values } = ending(entry.hold.owner.slice(0, 12), why, entry);
   const change = {
     update: setAndRemove([free.set, set], [free.remove, ...remove]),

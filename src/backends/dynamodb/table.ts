@@ -7,6 +7,7 @@ import { type Change, namesIn } from './expressions.js';
 import type { Settings } from './options.js';
 import { ServiceClock } from './service-clock.js';
 import { Setup } from './setup.js';
+import { Turns } from './turns.js';
 
 /** An update that was done; or its condition did not hold, or it was done with a time that is wrong and has to be done again. */
 export type Updated =
@@ -31,6 +32,7 @@ export class Table {
   readonly #driver: Driver;
   readonly #settings: Settings;
   readonly #calls = new Calls(this.ports);
+  readonly #turns = new Turns();
   readonly #clock = new ServiceClock();
   readonly #setup: Setup;
   #closed = false;
@@ -63,9 +65,14 @@ export class Table {
     return now !== undefined && 'N' in now && Math.abs(this.wallMs() - Number(now.N)) > nowOffMaxMs;
   }
 
-  /** Several calls under one deadline, and each under one of its own. */
-  trip(timeoutMs: number, callTimeoutMs: number = timeoutMs): Trip {
-    return new Trip(this, this.ports.now().monotonicMs + timeoutMs, callTimeoutMs);
+  /** Several calls under one deadline. */
+  trip(timeoutMs: number): Trip {
+    return new Trip(this, this.ports.now().monotonicMs + timeoutMs, timeoutMs, false);
+  }
+
+  /** The same, each under a deadline of its own too, and before whatever else waits for its turn. */
+  renewalTrip(timeoutMs: number, callTimeoutMs: number): Trip {
+    return new Trip(this, this.ports.now().monotonicMs + timeoutMs, callTimeoutMs, true);
   }
 
   /**
@@ -77,11 +84,12 @@ export class Table {
     timeoutMs: number,
     writes: boolean,
     send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+    isRenewal = false,
   ): Promise<T> {
     this.assertOpen();
     const sentAt = this.ports.now();
     try {
-      return await this.#send(doing, timeoutMs, send).finally(() => this.#noteTime(sentAt));
+      return await this.#send(doing, timeoutMs, isRenewal, send).finally(() => this.#noteTime(sentAt));
     } catch (error) {
       if (isNamed(error, 'ConditionalCheckFailedException')) throw error;
       if (!isNamed(error, 'ResourceNotFoundException')) throw fault(error, doing, writes);
@@ -102,20 +110,31 @@ export class Table {
     this.#clock.note(this.#driver.clockOffsetMs(), tookMs);
   }
 
-  #send<T>(doing: string, timeoutMs: number, send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>): Promise<T> {
+  /** Its time also runs while it waits for its turn; what had none was never sent. */
+  #send<T>(
+    doing: string,
+    timeoutMs: number,
+    isRenewal: boolean,
+    send: (methods: DynamoDBMethods, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
     const aborting = new AbortController();
-    const { methods } = this.#driver;
+    const turn = this.#turns.take(isRenewal);
+    const begin = () => send(this.#driver.methods, { abortSignal: aborting.signal });
     return new Promise((resolve, reject) => {
       this.#calls.within(
         timeoutMs,
         this.ports.now(),
         `DynamoDB: ${doing}`,
-        () => send(methods, { abortSignal: aborting.signal }),
-        resolve,
+        () => turn.begun?.then(begin) ?? begin(),
+        (value) => {
+          this.#turns.end(turn);
+          resolve(value);
+        },
         (error) => {
+          const hadBegun = this.#turns.end(turn);
           // Else the SDK would go on trying.
           aborting.abort();
-          reject(error);
+          reject(hadBegun ? error : noTimeLeft(doing));
         },
       );
     });
@@ -139,13 +158,15 @@ export class Trip {
   readonly table: Table;
   readonly #dueMs: number;
   readonly #callTimeoutMs: number;
+  readonly #isRenewal: boolean;
   /** A copy of a write may have been done, and nobody has looked yet. */
   #uncertain = false;
 
-  constructor(table: Table, dueMs: number, callTimeoutMs: number) {
+  constructor(table: Table, dueMs: number, callTimeoutMs: number, isRenewal: boolean) {
     this.table = table;
     this.#dueMs = dueMs;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#isRenewal = isRenewal;
   }
 
   async update(doing: string, key: string, { update, when, values }: Change): Promise<Updated> {
@@ -186,12 +207,17 @@ export class Trip {
   ): Promise<T> {
     try {
       const leftMs = Math.min(this.#callTimeoutMs, this.#dueMs - this.table.ports.now().monotonicMs);
-      if (leftMs > 0) return await this.table.call(doing, leftMs, writes, send);
-      const fix = 'check that the service is reachable, or use a longer TTL';
-      throw new BackendUnavailableError(`DynamoDB: no time was left for ${doing}: ${fix}`);
+      if (leftMs > 0) return await this.table.call(doing, leftMs, writes, send, this.#isRenewal);
+      throw noTimeLeft(doing);
     } catch (error) {
       if (!this.#uncertain || !(error instanceof BackendUnavailableError)) throw error;
       throw new OutcomeUnknownError(error.message, { cause: error.cause });
     }
   }
+}
+
+/** It was not sent. */
+function noTimeLeft(doing: string): BackendUnavailableError {
+  const fix = 'check that the service is reachable, or use a longer TTL';
+  return new BackendUnavailableError(`DynamoDB: no time was left for ${doing}: ${fix}`);
 }

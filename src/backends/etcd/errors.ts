@@ -55,10 +55,11 @@ export function verdictOf(error: unknown): Verdict {
   return lasting.some(([pattern]) => pattern.test(said)) ? 'permanent' : 'unknown';
 }
 
-/** grpc-js puts the code and its name before what was said. */
+/** grpc-js puts the code and its name before what was said, and a note about names behind it, which is often empty. */
 export function saidBy(error: unknown): string {
   const details = (error as { details?: unknown } | undefined)?.details;
-  return typeof details === 'string' && details !== '' ? details : messageOf(error);
+  const said = typeof details === 'string' && details !== '' ? details : messageOf(error);
+  return said.replace(/\.?\s*Resolution note:\s*$/, '');
 }
 
 /** What was said last, as one of our errors. `uncertain`: some try may have taken effect. */
@@ -75,7 +76,7 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
   if (error instanceof OutcomeUnknownError) return error;
   const message = `etcd failed while ${doing}: ${said}`;
   if (uncertain) return new OutcomeUnknownError(`${message}: check that a majority of the members is up and reachable`, details);
-  return new BackendUnavailableError(`${message}: ${adviceFor(said)}`, details);
+  return new BackendUnavailableError(`${message}: ${adviceFor(said)}`, { ...details, full: verdictOf(error) === 'full' });
 }
 
 function adviceFor(said: string): string {

@@ -14,10 +14,13 @@ import type {
   Traits,
 } from '../../core/backend.js';
 import { systemPorts } from '../../core/clock.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import type { Records } from '../../core/records.js';
 import { Acquiring } from './acquiring.js';
 import { Epoch } from './epoch.js';
+import { examine } from './examining.js';
 import type { GrpcClient, GrpcMetadata, GrpcModule, GrpcStream } from './grpc.js';
 import { KeepAlives } from './keep-alives.js';
 import { Keys } from './keys.js';
@@ -25,6 +28,7 @@ import { Leases } from './leases.js';
 import { records } from './listing.js';
 import { type EtcdOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
+import { StoredRecords } from './records.js';
 import { abandon, release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { Revoking } from './revoking.js';
@@ -35,6 +39,8 @@ import { optionsOf } from './url.js';
 import { Waiting } from './waiting.js';
 import { Watches } from './watches.js';
 
+export { type ConsensusLog, type ConsensusLogOptions, consensusLog } from './log/consensus-log.js';
+export type { Zones } from './log/zones.js';
 export { type EtcdRecords, etcdRecords } from './records.js';
 export type { EtcdOptions, GrpcClient, GrpcMetadata, GrpcModule, GrpcStream };
 
@@ -131,6 +137,16 @@ class EtcdBackend implements Backend {
   async probe(): Promise<readonly Finding[]> {
     this.#store.rpc.mustBeOpen();
     return findings(this.#store);
+  }
+
+  async examine(name: LockName): Promise<Examination> {
+    this.#store.rpc.mustBeOpen();
+    return examine(this.#store, name);
+  }
+
+  records(): Records {
+    const { rpc, keys, leases } = this.#store;
+    return new StoredRecords(rpc, keys, leases, this.#store);
   }
 
   close(): Promise<void> {

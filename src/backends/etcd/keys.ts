@@ -89,6 +89,12 @@ export class Keys {
     return { key, rangeEnd: after(key) };
   }
 
+  /** Undefined for keys of no record. */
+  recordKey(key: string): string | undefined {
+    const match = /^([^/]*)\/record$/.exec(key.slice(this.prefix.length));
+    return match === null || !key.startsWith(this.prefix) ? undefined : decodeName(match[1] ?? '');
+  }
+
   /** Undefined for keys that are no hold and no place. */
   parse(key: string): KeyParts | undefined {
     const match = /^([^/]*)\/(held|queue)\/(exclusive|shared)\/([^/]+)$/.exec(key.slice(this.prefix.length));

@@ -28,7 +28,11 @@ export async function* records(store: Store, prefix: string): AsyncGenerator<Loc
   yield* recordsOf(store, group);
 }
 
-async function* keysBelow({ rpc, keys, commandTimeoutMs }: Store, prefix: string): AsyncGenerator<KeyValue> {
+/** Page by page, all as of one moment where the cluster remembers it for long enough. */
+export async function* keysBelow(
+  { rpc, keys, commandTimeoutMs }: Pick<Store, 'rpc' | 'keys' | 'commandTimeoutMs'>,
+  prefix: string,
+): AsyncGenerator<KeyValue> {
   const { key: first, rangeEnd } = keys.startingWith(prefix);
   let key = first;
   let revision = 0;

@@ -30,6 +30,8 @@ function method<In, Out>(
 }
 
 export const range = method('KV/Range', 'reading keys', messages.rangeRequest, messages.rangeResponse);
+/** The same of keys that others may have written. */
+export const anyRange = method('KV/Range', 'reading keys', messages.rangeRequest, messages.anyRangeResponse);
 export const txn = method('KV/Txn', 'a transaction', messages.txnRequest, messages.txnResponse);
 export const leaseGrant = method('Lease/LeaseGrant', 'granting a lease', messages.leaseGrantRequest, messages.leaseGrantResponse);
 export const leaseRevoke = method(
@@ -48,6 +50,12 @@ export const leaseTimeToLive = method(
   'Lease/LeaseTimeToLive',
   'reading what a lease has left',
   messages.timeToLiveRequest,
+  messages.timeToLiveResponse,
+);
+export const anyTimeToLive = method(
+  'Lease/LeaseTimeToLive',
+  'reading what a lease has left',
+  messages.anyTimeToLiveRequest,
   messages.timeToLiveResponse,
 );
 export const watch = method('Watch/Watch', 'watching keys', messages.watchRequest, messages.watchResponse);

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { systemPorts } from '../../core/clock.js';
 import { BackendCorruptError, InvalidArgumentError } from '../../core/errors.js';
 import { parseName } from '../../core/name.js';
+import { unlessDamaged } from '../../core/record-list.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
 import { isModifiedAt } from './compares.js';
 import { verdictOf } from './errors.js';
 import { Keys } from './keys.js';
 import { Leases } from './leases.js';
+import { keysBelow } from './listing.js';
 import { range, txn } from './methods.js';
 import { type EtcdOptions, parseOptions } from './options.js';
 import { Rpc } from './rpc.js';
@@ -44,20 +46,22 @@ interface Stored {
 export function etcdRecords(options: EtcdOptions): EtcdRecords {
   const settings = parseOptions(options);
   const rpc = new Rpc(settings, systemPorts());
-  return new StoredRecords(rpc, new Keys(settings.prefix), settings.commandTimeoutMs);
+  const records = new StoredRecords(rpc, new Keys(settings.prefix), new Leases(rpc, settings.commandTimeoutMs), settings);
+  return Object.assign(records, { close: async () => rpc.close() });
 }
 
-class StoredRecords implements EtcdRecords {
+/** The records that a connection reaches, which stays the caller's. */
+export class StoredRecords implements Records {
   readonly #rpc: Rpc;
   readonly #keys: Keys;
   readonly #leases: Leases;
   readonly #timeoutMs: number;
 
-  constructor(rpc: Rpc, keys: Keys, timeoutMs: number) {
+  constructor(rpc: Rpc, keys: Keys, leases: Leases, { commandTimeoutMs }: { readonly commandTimeoutMs: number }) {
     this.#rpc = rpc;
     this.#keys = keys;
-    this.#leases = new Leases(rpc, timeoutMs);
-    this.#timeoutMs = timeoutMs;
+    this.#leases = leases;
+    this.#timeoutMs = commandTimeoutMs;
   }
 
   async get(key: string): Promise<StoredRecord | undefined> {
@@ -76,8 +80,13 @@ class StoredRecords implements EtcdRecords {
     return this.#write(key, revision, value, ttlMs);
   }
 
-  async close(): Promise<void> {
-    this.#rpc.close();
+  async *list(prefix: string): AsyncGenerator<StoredRecord> {
+    const at = { rpc: this.#rpc, keys: this.#keys, commandTimeoutMs: this.#timeoutMs };
+    for await (const kv of keysBelow(at, prefix)) {
+      const key = this.#keys.recordKey(kv.key);
+      const record = key?.startsWith(prefix) === true ? await unlessDamaged(() => recordOf(kv, key)) : undefined;
+      if (record !== undefined) yield record;
+    }
   }
 
   async #write(key: string, before: number, value: string, ttlMs: number | undefined): Promise<RecordWrite> {

@@ -3,7 +3,7 @@ import { callTimeoutMs } from '../../core/calls.js';
 import { OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
-import { isAbsent, isOlder } from './compares.js';
+import { isAbsent, isOlder, isSince } from './compares.js';
 import type { EpochKey } from './epoch.js';
 import { unsettled, verdictOf } from './errors.js';
 import type { NameKeys } from './keys.js';
@@ -14,7 +14,7 @@ import { startOver } from './starting-over.js';
 import type { Store } from './store.js';
 import { fencesIn, fencesOf, holdText, lockRecord } from './values.js';
 import { type View, viewOf, viewOps } from './view.js';
-import type { KeyValue, Op } from './wire/messages.js';
+import type { Compare, KeyValue, Op } from './wire/messages.js';
 
 /** So many holders are ended by one transaction: each has a hold, a place and a mark. More are readers, and take several. */
 const endedAtOnce = Math.floor(opsMax / 3) - 2;
@@ -77,8 +77,9 @@ export class Revoking {
     const own = heir === undefined ? undefined : this.#keys.hold(heir.mode, this.#heirId);
     const already = view.holders.find(({ key }) => key === own);
     if (already !== undefined) return this.#again(already);
-    const batch = view.holders.slice(0, endedAtOnce);
-    const isLast = batch.length === view.holders.length;
+    const holders = this.#toEnd(view.holders);
+    const batch = holders.slice(0, endedAtOnce);
+    const isLast = batch.length === holders.length;
     if (batch.length === 0 && heir === undefined) return { ended: this.#ended };
     const revision = view.header?.revision ?? 0;
     const askedAt = this.#store.rpc.ports.now();
@@ -89,6 +90,7 @@ export class Revoking {
       const compare = [
         // Whoever came since would be robbed unseen.
         isOlder(this.#keys.held, revision),
+        ...this.#isStillThere(holders),
         ...(heir === undefined ? [] : [isAbsent(this.#keys.mark(this.#heirId)), isAbsent(own ?? '')]),
         ...(inherit === undefined ? [] : [this.#store.epoch.isStill(inherit.epoch)]),
       ];
@@ -123,6 +125,20 @@ export class Revoking {
       if (this.#seat !== undefined) this.#seat.lease = undefined;
       return undefined;
     }
+  }
+
+  /** Readers stay when the one that it is about has left since. @param holders the one that it is about comes last */
+  #isStillThere(holders: readonly KeyValue[]): readonly Compare[] {
+    const meant = this.#by.ifFence === undefined ? undefined : holders.at(-1);
+    return meant === undefined ? [] : [isSince(meant.key, meant.createRevision)];
+  }
+
+  /** None if the hold that it is about is not there. That one comes last: of many, each transaction finds it still there. */
+  #toEnd(holders: readonly KeyValue[]): readonly KeyValue[] {
+    const { ifFence } = this.#by;
+    if (ifFence === undefined) return holders;
+    const meant = holders.find((kv) => this.#recordOf(kv)?.fence === ifFence);
+    return meant === undefined ? [] : [...holders.filter((kv) => kv !== meant), meant];
   }
 
   #end({ key }: KeyValue, lease: number): readonly Op[] {
@@ -173,10 +189,12 @@ export class Revoking {
   }
 
   #note(previous: readonly KeyValue[]): void {
-    for (const kv of previous) {
-      const parts = this.#store.keys.parse(kv.key);
-      if (parts?.kind === 'held') this.#ended.push(lockRecord(kv, parts));
-    }
+    this.#ended.push(...previous.flatMap((kv) => this.#recordOf(kv) ?? []));
+  }
+
+  #recordOf(kv: KeyValue): LockRecord | undefined {
+    const parts = this.#store.keys.parse(kv.key);
+    return parts?.kind === 'held' ? lockRecord(kv, parts) : undefined;
   }
 
   /** Undefined if the store went back: what stands there as the heir's may be older than what others were granted since. */

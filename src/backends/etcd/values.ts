@@ -86,6 +86,11 @@ const unknownHolder = {
   metadata: { foreign: true },
 } as const;
 
+/** Whether this library wrote it. */
+export function isOurs({ value }: Pick<KeyValue, 'value'>): boolean {
+  return parse(value) !== undefined;
+}
+
 function isGrant({ epoch, fences }: Hold): boolean {
   return Number.isSafeInteger(epoch) && Number.isSafeInteger(fences);
 }

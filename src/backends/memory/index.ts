@@ -2,6 +2,8 @@ import { performance } from 'node:perf_hooks';
 import type { Backend, Stop, Traits } from '../../core/backend.js';
 import { ClosedError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
+import type { Records } from '../../core/records.js';
+import { MemoryRecords } from './records.js';
 import { MemoryStore } from './store.js';
 
 export { MemoryStore };
@@ -24,18 +26,23 @@ const traits: Traits = {
   guarantee: 'one process only: for tests, and as the smallest example of a backend',
 };
 
-/** Watchers are shared by all backends of one store: a release through one wakes waiters of another. */
-const watchersOf = new WeakMap<MemoryStore, Map<string, Set<() => void>>>();
+/** Shared by all backends of one store: a release through one wakes waiters of another. */
+interface Common {
+  readonly watchers: Map<string, Set<() => void>>;
+  readonly records: MemoryRecords;
+}
+
+const commonOf = new WeakMap<MemoryStore, Common>();
 
 /** Leases in this process's memory. Promises exclusion between the callers of one process, and nothing beyond it. */
 export function memory(options: MemoryOptions = {}): Backend {
   const store = options.store ?? createMemoryStore();
-  let watchers = watchersOf.get(store);
-  if (watchers === undefined) {
-    watchers = new Map();
-    watchersOf.set(store, watchers);
+  let common = commonOf.get(store);
+  if (common === undefined) {
+    common = { watchers: new Map(), records: new MemoryRecords() };
+    commonOf.set(store, common);
   }
-  return new MemoryBackend(store, watchers);
+  return new MemoryBackend(store, common);
 }
 
 export function createMemoryStore(): MemoryStore {
@@ -47,11 +54,13 @@ class MemoryBackend implements Backend {
   readonly traits = traits;
   readonly #store: MemoryStore;
   readonly #watchers: Map<string, Set<() => void>>;
+  readonly #records: MemoryRecords;
   #closed = false;
 
-  constructor(store: MemoryStore, watchers: Map<string, Set<() => void>>) {
+  constructor(store: MemoryStore, { watchers, records }: Common) {
     this.#store = store;
     this.#watchers = watchers;
+    this.#records = records;
   }
 
   async acquire(ask: Parameters<Backend['acquire']>[0]) {
@@ -97,6 +106,16 @@ class MemoryBackend implements Backend {
 
   async probe() {
     return [];
+  }
+
+  records(): Records {
+    const opened = () => this.#open() && this.#records;
+    return {
+      get: async (key) => opened().get(key),
+      create: async (...args) => opened().create(...args),
+      compareAndSet: async (...args) => opened().compareAndSet(...args),
+      list: (prefix) => opened().list(prefix),
+    };
   }
 
   async close() {

@@ -146,6 +146,10 @@ export class MemoryStore {
       return { ended: [], grant: granted(already) };
     }
     const ended = [...entry.holders.values()].map((holder) => holderRecord(holder, now));
+    if (by.ifFence !== undefined && !ended.some(({ fence }) => fence === by.ifFence)) {
+      this.#forgetIfIdle(encodedName, entry);
+      return { ended: [] };
+    }
     for (const owner of entry.holders.keys()) this.#end(owner, { kind: by.kind, reason: by.reason }, now);
     if (entry.holders.size > 0) entry.freeSinceMs = now;
     entry.holders.clear();

@@ -74,7 +74,7 @@ export function recordOf(shown: Shown, state: LockRecord['state'], name: string,
     state,
     mode: shown.shared ? 'shared' : 'exclusive',
     ownerDigest: ownerDigest(shown.owner),
-    node: parse<NodeIdentity>(shown.node, { host: 'unknown', pid: 0, bootId: '', startedAt: '', nonce: '' }),
+    node: parse(shown.node, unknownNode),
     ...(shown.last === null ? {} : { fence: BigInt(shown.last) }),
     ttlMs: shown.ttl,
     ...(shown.left === null ? {} : { expiresInMs: Math.max(0, shown.left) }),
@@ -84,8 +84,10 @@ export function recordOf(shown: Shown, state: LockRecord['state'], name: string,
   };
 }
 
+export const unknownNode: NodeIdentity = { host: 'unknown', pid: 0, bootId: '', startedAt: '', nonce: '' };
+
 /** A row that was damaged by hand must not hide the others. */
-function parse<T>(json: string, fallback: T): T {
+export function parse<T>(json: string, fallback: T): T {
   try {
     return JSON.parse(json) as T;
   } catch {

@@ -6,6 +6,7 @@ import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../..
 import { type Driver, NotSentError, type Running } from './driver.js';
 import { fault, verdictOf, withoutKind } from './errors.js';
 import { Installer } from './installer.js';
+import { installation } from './sql/setup.js';
 import { identifier, kindOfTransaction, literal } from './sql/text.js';
 
 /** Pauses between the tries of one call. */
@@ -36,10 +37,11 @@ export class Commands {
   #kind = '';
   #closed = false;
 
-  constructor(driver: Driver, schema: string) {
+  /** @param statements what creates the functions that are called; by default those of the locks and records; `definitions` names them for advice */
+  constructor(driver: Driver, schema: string, statements = installation(schema), definitions = '') {
     this.#driver = driver;
     this.#schema = identifier(schema);
-    this.#installer = new Installer(driver, schema, this.#calls);
+    this.#installer = new Installer(driver, schema, this.#calls, statements, definitions);
   }
 
   /**
@@ -55,6 +57,15 @@ export class Commands {
   /** A statement of another kind, which may read only. */
   query(text: string, doing: string, timeoutMs: number): Promise<string | null> {
     return this.#call(text, doing, timeoutMs);
+  }
+
+  /** Creates what is missing, without being asked by the server. @throws BackendUnavailableError */
+  async install(): Promise<void> {
+    try {
+      await this.#installer.start();
+    } catch (error) {
+      throw fault(error, 'creating the tables', false);
+    }
   }
 
   close(): void {
@@ -95,13 +106,16 @@ export class Commands {
           uncertain ||= verdict === 'unknown';
           if (verdict === 'missing' && !installed) {
             installed = true;
-            this.#installer.start();
+            // Its failure is told to whoever waits for it.
+            void this.#installer.start();
             return attempt();
           }
           if (verdict === 'wrong-kind' && kind === '') {
             this.#kind = kindOfTransaction;
             return attempt();
           }
+          // What another one was about to create at the same moment fails, and passes: only after one that came to its end is a lack final.
+          if (verdict !== 'missing') installed = false;
           const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
           // A last try for which there is too little time would make an unknown of what is known to have been refused.
           const neededMs = uncertain ? 0 : timeoutMs * lastTryRatio;

@@ -36,6 +36,8 @@ const lasting: readonly (readonly [pattern: RegExp, fix: string])[] = [
   [/^22/, 'report this as a defect'],
 ];
 
+const diskFull = '53100';
+
 /** What to do about errors that mostly pass by themselves, where one did not. */
 const advice: readonly (readonly [code: string, fix: string])[] = [
   [
@@ -44,7 +46,7 @@ const advice: readonly (readonly [code: string, fix: string])[] = [
   ],
   ['57014', 'statement_timeout of this role is too short, or somebody cancelled it'],
   ['53300', 'the server has no connection left: raise max_connections, or put a pooler in front'],
-  ['53100', 'the disk of the server is full'],
+  [diskFull, 'the disk of the server is full'],
   ['25006', 'this server is a read replica, or its transactions are read-only: connect to the primary'],
   ['57P03', 'the server is starting up or shutting down'],
 ];
@@ -111,6 +113,6 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
   if (uncertain) return new OutcomeUnknownError(`${message}: check that the server is reachable`, details);
   return new BackendUnavailableError(
     `${message}: ${advice.find(([code]) => code === state)?.[1] ?? 'check that the server is up'}`,
-    details,
+    { ...details, full: state === diskFull },
   );
 }

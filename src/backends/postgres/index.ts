@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { asciiJson, asciiName } from '../../core/ascii.js';
 import type {
   Ask,
   Backend,
@@ -15,7 +16,9 @@ import type {
   Traits,
 } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
+import { systemPorts } from '../../core/clock.js';
 import { ClosedError } from '../../core/errors.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import type { NodeIdentity } from '../../core/node.js';
@@ -24,18 +27,20 @@ import { Commands } from './commands.js';
 import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type PostgresClient } from './drivers/shape.js';
+import { examine } from './examine/index.js';
 import { records } from './listing.js';
 import { type PostgresOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
+import { type PostgresRecords, recordsThrough } from './records.js';
 import { renewAll } from './renewing.js';
-import { asciiJson, asciiName } from './sql/text.js';
 import { Sweeper } from './sweeper.js';
 import { Wakes } from './wakes.js';
 
-export { type PostgresRecords, type PostgresRecordsOptions, postgresRecords } from './records.js';
+export { type PostgresDatabaseOptions, postgresDatabase, postgresDatabaseFromUrl } from './database.js';
+export { type PostgresRecordsOptions, postgresRecords } from './records.js';
 export { setupSql } from './setup-sql.js';
 export { acquireIn, type PostgresTransaction, type TakeOptions } from './transaction.js';
-export type { PostgresClient, PostgresOptions };
+export type { PostgresClient, PostgresOptions, PostgresRecords };
 
 /** Longest time between two tries where nobody is ever woken. */
 const pollMsAlone = 200;
@@ -142,7 +147,7 @@ class PostgresBackend implements Backend {
     return records(this.#commands, this.#settings.schema, prefix, this.#settings.commandTimeoutMs);
   }
 
-  async revoke(name: LockName, { heir, kind, reason }: Revoker): Promise<Revocation> {
+  async revoke(name: LockName, { heir, kind, reason, ifFence }: Revoker): Promise<Revocation> {
     const { schema, commandTimeoutMs } = this.#settings;
     const id = heir?.owner ?? randomBytes(16).toString('base64url');
     const grant =
@@ -150,7 +155,8 @@ class PostgresBackend implements Backend {
         ? [false, false, 0, 0, '', '']
         : [true, heir.mode === 'shared', ttlOf(heir), heir.fences, nodeText(heir.node), asciiJson(heir.metadata)];
     const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
-    const args = [storedName(name), id, asciiJson({ kind, reason }), ...grant] as const;
+    const only = ifFence === undefined ? null : String(ifFence);
+    const args = [storedName(name), id, asciiJson({ kind, reason }), only, ...grant] as const;
     return revocationOf(await this.#commands.call('revoke', args, 'revoking a lock', timeoutMs), id, name, schema, heir);
   }
 
@@ -158,6 +164,17 @@ class PostgresBackend implements Backend {
     if (this.#closed) throw closed();
     const { schema, commandTimeoutMs } = this.#settings;
     return findings(this.#driver, this.#listener, this.#commands, schema, commandTimeoutMs);
+  }
+
+  async examine(name: LockName): Promise<Examination> {
+    if (this.#closed) throw closed();
+    const { schema, commandTimeoutMs } = this.#settings;
+    return examine(this.#commands, systemPorts(), schema, name, commandTimeoutMs);
+  }
+
+  records(): Omit<PostgresRecords, 'close'> {
+    const { schema, commandTimeoutMs } = this.#settings;
+    return recordsThrough(this.#commands, schema, commandTimeoutMs);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,6 @@ import { type Calls, messageOf } from '../../core/calls.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from '../../core/errors.js';
 import type { Driver, Running } from './driver.js';
 import { sqlStateOf, withoutKind } from './errors.js';
-import { installation } from './sql/setup.js';
 import { kindOfTransaction } from './sql/text.js';
 
 /** How long it may take; calls wait for it only until their own deadlines. */
@@ -15,9 +14,17 @@ export class Installer {
   readonly #driver: Driver;
   readonly #schema: string;
   readonly #calls: Calls;
+  readonly #installation: string;
+  readonly #definitions: string;
   #pending: Promise<void> | undefined;
 
-  constructor(driver: Driver, schema: string, calls: Calls) {
+  /**
+   * @param installation the statements
+   * @param definitions who else has them: a feature, of whose functions these are, for the advice
+   */
+  constructor(driver: Driver, schema: string, calls: Calls, installation: string, definitions = '') {
+    this.#definitions = definitions;
+    this.#installation = installation;
     this.#driver = driver;
     this.#schema = schema;
     this.#calls = calls;
@@ -28,11 +35,11 @@ export class Installer {
     return this.#pending;
   }
 
-  start(): void {
-    if (this.#pending !== undefined) return;
+  start(): Promise<void> {
+    if (this.#pending !== undefined) return this.#pending;
     let running: Running | undefined;
     const run = () => {
-      running = this.#driver.run(`${kindOfTransaction}SET LOCAL lock_timeout = ${lockWaitMs}; ${installation(this.#schema)}`);
+      running = this.#driver.run(`${kindOfTransaction}SET LOCAL lock_timeout = ${lockWaitMs}; ${this.#installation}`);
       return running.answer;
     };
     this.#pending = this.#calls.promise(timeoutMs, 'creating the tables', run).then(
@@ -47,6 +54,7 @@ export class Installer {
     );
     // Those who wait are told.
     this.#pending.catch(() => {});
+    return this.#pending;
   }
 
   #explained(error: unknown): unknown {
@@ -60,7 +68,9 @@ export class Installer {
     return new BackendUnavailableError(
       `PostgreSQL: ${messageOf(error)}: Holdfast's tables are not there, and this role may not create them. ` +
         `Either, as the owner of the database: GRANT CREATE ON DATABASE … TO …; (or, where the schema is there: GRANT CREATE, USAGE ON SCHEMA "${this.#schema}" TO …;), ` +
-        `or run as a role that may what this prints: node -e "import('holdfast/postgres').then((h) => console.log(h.setupSql({ schema: '${this.#schema}', role: 'THE_ROLE' })))"`,
+        (this.#definitions === ''
+          ? `or run as a role that may what this prints: node -e "import('holdfast/postgres').then((h) => console.log(h.setupSql({ schema: '${this.#schema}', role: 'THE_ROLE' })))"`
+          : `or run as a role that may what setupSql({ schema: '${this.#schema}', role: 'THE_ROLE', definitions: ${this.#definitions} }) of holdfast/postgres answers`),
       { cause: error, permanent: true },
     );
   }

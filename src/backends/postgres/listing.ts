@@ -1,8 +1,8 @@
+import { asciiName } from '../../core/ascii.js';
 import type { LockRecord } from '../../core/backend.js';
 import { encodeName } from '../../core/name.js';
 import { nameOf, recordOf, type Shown } from './answers.js';
 import type { Commands } from './commands.js';
-import { asciiName } from './sql/text.js';
 
 /** Names of one page: each page is of one moment. */
 const pageNames = 1_000;

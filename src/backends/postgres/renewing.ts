@@ -1,9 +1,10 @@
+import { asciiName } from '../../core/ascii.js';
 import type { Held, Renewal, RevokedBy } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
 import { limits } from '../../core/limits.js';
 import { misdelivered } from './answers.js';
 import type { Commands } from './commands.js';
-import { asciiName, textArray } from './sql/text.js';
+import { textArray } from './sql/text.js';
 
 /** A hold of the batch, and where its answer goes. */
 interface Entry {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../../core/errors.js';
 import { parseSchema } from './options.js';
-import { grants, installation } from './sql/setup.js';
+import { grants, installation, installationOf } from './sql/setup.js';
+import { identifier } from './sql/text.js';
 
 /**
  * What Holdfast runs on its first use, as SQL for psql or a migration: where the application's role may not create a schema. May run
@@ -8,11 +9,22 @@ import { grants, installation } from './sql/setup.js';
  *
  * @param options.schema as given to `postgres()`; default: `holdfast`
  * @param options.role whom to allow the use of it: the role of the application, if another one runs this
+ * @param options.definitions of a feature that keeps tables of its own, such as `outboxDefinitions` of `holdfast/outbox`; default: those of the locks
  * @throws InvalidArgumentError
  */
-export function setupSql({ schema, role }: { readonly schema?: string; readonly role?: string } = {}): string {
+export function setupSql({
+  schema,
+  role,
+  definitions,
+}: {
+  readonly schema?: string;
+  readonly role?: string;
+  readonly definitions?: (schema: string) => string;
+} = {}): string {
   const checked = parseSchema(schema);
-  if (role === undefined) return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${installation(checked)}\nCOMMIT;\n`;
+  const statements =
+    definitions === undefined ? installation(checked) : installationOf(checked, definitions(identifier(checked)));
+  if (role === undefined) return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${statements}\nCOMMIT;\n`;
   if (typeof role !== 'string' || role === '') throw new InvalidArgumentError('role must be the name of a role of the server');
-  return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${installation(checked)}\n${grants(checked, role)}\nCOMMIT;\n`;
+  return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${statements}\n${grants(checked, role)}\nCOMMIT;\n`;
 }

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asciiName } from '../../core/ascii.js';
 import { backoffMs } from '../../core/backoff.js';
-import { BackendUnavailableError, InvalidArgumentError, LeaseLostError, NotSupportedError } from '../../core/errors.js';
+import type { Transaction } from '../../core/database.js';
+import { BackendUnavailableError, InvalidArgumentError, LeaseLostError } from '../../core/errors.js';
 import type { Lease } from '../../core/lease.js';
 import { limits } from '../../core/limits.js';
 import { parseName } from '../../core/name.js';
-import { answerOf } from './drivers/pg-client.js';
+import { askIn } from './ask-in.js';
 import { sqlStateOf } from './errors.js';
 import { parseSchema } from './options.js';
-import { asciiName, identifier, literal } from './sql/text.js';
+import { identifier, literal } from './sql/text.js';
 
-/** A transaction of the application: a client of `pg` on which it has sent `BEGIN`, or the `sql` that postgres.js hands to `sql.begin`. */
-export type PostgresTransaction = { query(text: string): Promise<unknown> } | { unsafe(text: string): unknown };
+export type PostgresTransaction = Transaction;
 
 export interface TakeOptions {
   /** The schema of the tables, as given to `postgres()`. Default: `holdfast`. */
@@ -68,7 +69,7 @@ async function take(tx: PostgresTransaction, s: string, name: string, waitMs: nu
   const stored = literal(asciiName(parseName(name).encoded));
   const endMs = performance.now() + waitMs;
   for (let tries = 1; ; tries++) {
-    const fence = await ask(tx, `SELECT ${s}.v1_take_in(${stored}, ${tryMs}) AS r`);
+    const fence = await askExplained(tx, `SELECT ${s}.v1_take_in(${stored}, ${tryMs}) AS r`, 'acquireIn()');
     if (fence !== null) return { fence: BigInt(fence) };
     const leftMs = endMs - performance.now();
     if (leftMs <= 0) return undefined;
@@ -80,36 +81,22 @@ async function check(tx: PostgresTransaction, s: string, lease: Lease): Promise<
   // Reads the local deadline first.
   const { fence, name } = lease;
   const stored = literal(asciiName(parseName(name).encoded));
-  const held = await ask(tx, `SELECT ${s}.v1_check_in(${stored}, ${fence}) AS r`);
+  const held = await askExplained(tx, `SELECT ${s}.v1_check_in(${stored}, ${fence}) AS r`, 'acquireIn()');
   if (held === 'true' || held === 't') return { fence };
   throw new LeaseLostError('forgotten', `the lease "${name}" is not held any more: roll the transaction back`, { lock: name });
 }
 
-async function ask(tx: PostgresTransaction, text: string): Promise<string | null> {
+/** One statement of ours in a transaction of the application. @throws what the server says, explained where it is about us */
+export async function askExplained(tx: PostgresTransaction, text: string, who: string): Promise<string | null> {
   try {
-    if ('unsafe' in tx && typeof tx.unsafe === 'function') {
-      const rows = (await tx.unsafe(text)) as readonly unknown[];
-      return answerOf({ rows });
-    }
-    if ('query' in tx && typeof tx.query === 'function') return answerOf(await tx.query(text));
+    return await askIn(tx, text, who);
   } catch (cause) {
     throw explained(cause);
   }
-  throw new NotSupportedError(
-    'acquireIn() needs the client of a transaction: a Client of pg, or the sql that postgres.js hands to sql.begin',
-  );
 }
 
 function explained(error: unknown): unknown {
   const state = sqlStateOf(error);
-  if (state === 'HF003') {
-    return new InvalidArgumentError(
-      'acquireIn() was called outside of a transaction, where it would end with its own statement: send BEGIN first',
-      {
-        cause: error,
-      },
-    );
-  }
   if (state === '42883' || state === '3F000' || state === '42P01') {
     return new BackendUnavailableError(
       "PostgreSQL: Holdfast's tables are not there: use the backend once before, or run setupSql()",

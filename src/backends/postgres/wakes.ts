@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { asciiName } from '../../core/ascii.js';
 import type { Stop } from '../../core/backend.js';
 import type { LockName } from '../../core/name.js';
 import type { Driver } from './driver.js';
-import { asciiName } from './sql/text.js';
 
 /**
  * Wake-ups of this process: one channel, on one connection that is opened when somebody first listens. A message is the encoded name of

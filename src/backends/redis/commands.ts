@@ -5,7 +5,7 @@ import { Calls } from '../../core/calls.js';
 import { type Ports, systemPorts } from '../../core/clock.js';
 import { ClosedError, OutcomeUnknownError } from '../../core/errors.js';
 import { type Driver, NotConnectedError, type Reply, type Send } from './driver.js';
-import { fault, verdictOf } from './errors.js';
+import { fault, isFull, verdictOf } from './errors.js';
 import { siblingOf } from './keys.js';
 import { list, text } from './replies.js';
 import type { Script } from './scripts/script.js';
@@ -22,13 +22,18 @@ export class Commands {
   readonly #driver: Driver;
   readonly #ports: Ports;
   readonly #calls: Calls;
+  readonly #waitsForRoom: boolean;
   #closed = false;
 
-  /** @param ports shared where a process speaks to several servers at once: then a moment is read once */
-  constructor(driver: Driver, ports = systemPorts()) {
+  /**
+   * @param ports shared where a process speaks to several servers at once: then a moment is read once
+   * @param waitsForRoom whether a server without memory is asked again, like one that is not there
+   */
+  constructor(driver: Driver, ports = systemPorts(), { waitsForRoom = true } = {}) {
     this.#driver = driver;
     this.#ports = ports;
     this.#calls = new Calls(ports);
+    this.#waitsForRoom = waitsForRoom;
   }
 
   /** Whether a script may have the locks of several names at once. In a Cluster hardly two of them share a slot. */
@@ -114,7 +119,8 @@ export class Commands {
           if (error instanceof OutcomeUnknownError) this.#driver.suspect?.();
           const pauseMs = backoffMs(tries, pauseMsMin, pauseMsMax, this.#ports.random());
           const isOver = this.#closed || this.#ports.now().monotonicMs + pauseMs >= dueMs;
-          if (verdict === 'permanent' || isOver) reject(fault(error, doing, uncertain));
+          const isInVain = verdict === 'permanent' || (!this.#waitsForRoom && isFull(error));
+          if (isInVain || isOver) reject(fault(error, doing, uncertain));
           else setTimeout(attempt, pauseMs);
         });
       };

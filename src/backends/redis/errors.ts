@@ -86,7 +86,12 @@ export function fault(error: unknown, doing: string, uncertain: boolean): Holdfa
   }
   const message = `Redis failed while ${doing}: ${said}`;
   if (uncertain) return new OutcomeUnknownError(`${message}: check that the server is reachable`, details);
-  return new BackendUnavailableError(`${message}: ${adviceFor(said)}`, details);
+  return new BackendUnavailableError(`${message}: ${adviceFor(said)}`, { ...details, full: isFull(error) });
+}
+
+/** The server has no memory left, and is told to evict nothing. */
+export function isFull(error: unknown): boolean {
+  return saidBy(error).startsWith('OOM');
 }
 
 function adviceFor(said: string): string {

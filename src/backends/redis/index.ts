@@ -15,18 +15,22 @@ import type {
 } from '../../core/backend.js';
 import { callTimeoutMs } from '../../core/calls.js';
 import { ClosedError } from '../../core/errors.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import type { Records } from '../../core/records.js';
 import { answerOf, releaseOf, revocationOf, saysGranted, saysInherited } from './answers.js';
 import { Commands, callId } from './commands.js';
 import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
+import { examine } from './examining.js';
 import { Granting } from './granting.js';
 import { Keys } from './keys.js';
 import { records } from './listing.js';
 import { parseOptions, type RedisOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
+import { recordCommands, recordsThrough } from './records.js';
 import { renewAll } from './renewing.js';
 import { abandonScript } from './scripts/abandon.js';
 import { acquireScript } from './scripts/acquire.js';
@@ -70,9 +74,9 @@ export function redis(client: RedisClient, options?: RedisOptions): Backend {
  * @throws InvalidArgumentError, NotSupportedError
  */
 export async function redisFromUrl(url: string, library?: 'ioredis' | 'redis'): Promise<Backend> {
-  const { driver, options } = await openUrl(url, library);
+  const { driver, options, tool } = await openUrl(url, library);
   try {
-    return new RedisBackend(driver, parseOptions(options));
+    return new RedisBackend(driver, parseOptions(options), tool);
   } catch (error) {
     driver.close();
     throw error;
@@ -85,16 +89,21 @@ class RedisBackend implements Backend {
   readonly #settings: Settings;
   readonly #driver: Driver;
   readonly #commands: Commands;
+  readonly #recordCommands: Commands;
   readonly #granting: Granting;
   readonly #keys: Keys;
   readonly #wakes: Wakes;
   readonly #retention: string;
+  readonly #tool: string;
   #closed = false;
 
-  constructor(driver: Driver, settings: Settings) {
+  /** @param tool how the server's own tool is called to reach it */
+  constructor(driver: Driver, settings: Settings, tool = 'redis-cli') {
+    this.#tool = tool;
     this.#driver = driver;
     this.#settings = settings;
     this.#commands = new Commands(driver);
+    this.#recordCommands = recordCommands(driver);
     this.#granting = new Granting(driver, this.#commands, settings.replicas);
     this.#keys = new Keys(settings.prefix);
     this.#wakes = new Wakes(driver, settings.prefix);
@@ -132,15 +141,21 @@ class RedisBackend implements Backend {
     return records(this.#commands, this.#keys, prefix, this.#settings.commandTimeoutMs);
   }
 
-  async revoke(name: LockName, { heir, kind, reason }: Revoker): Promise<Revocation> {
+  async revoke(name: LockName, { heir, kind, reason, ifFence }: Revoker): Promise<Revocation> {
     const key = this.#keys.of(name);
     const why = JSON.stringify({ kind, reason });
+    const only = ifFence === undefined ? '' : String(ifFence);
     const { commandTimeoutMs } = this.#settings;
     const id = heir?.owner ?? callId();
     const grant = heir === undefined ? [] : [heir.mode, ttlOf(heir), String(heir.fences), restOf(heir), this.#retention];
     const timeoutMs = heir === undefined ? commandTimeoutMs : this.#timeoutMs(heir.ttlMs);
-    const reply = await this.#granting.eval(revokeScript, key, [why, id, ...grant], timeoutMs, heir, saysInherited);
+    const reply = await this.#granting.eval(revokeScript, key, [why, id, only, ...grant], timeoutMs, heir, saysInherited);
     return revocationOf(reply, id, name, key, heir);
+  }
+
+  async examine(name: LockName): Promise<Examination> {
+    const { commandTimeoutMs: timeoutMs } = this.#settings;
+    return examine({ commands: this.#commands, keys: this.#keys, timeoutMs, tool: this.#tool }, name);
   }
 
   async probe(): Promise<readonly Finding[]> {
@@ -148,10 +163,15 @@ class RedisBackend implements Backend {
     return findings(this.#driver, this.#settings);
   }
 
+  records(): Records {
+    return recordsThrough(this.#recordCommands, this.#keys, this.#settings.commandTimeoutMs);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#commands.close();
+    this.#recordCommands.close();
     this.#granting.close();
     this.#wakes.close();
     this.#driver.close();

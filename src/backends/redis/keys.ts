@@ -32,9 +32,28 @@ export class Keys {
     return { locks: start === '' ? '[^{]*' : `${start}*`, waited: `{${start}*}:who` };
   }
 
+  /** Keys that end like this name's, in upper or lower case. */
+  endingPattern(name: LockName): string {
+    const ending = withoutBraces(name.encoded).replaceAll(/./gsu, (char) => {
+      const [lower, upper] = [char.toLowerCase(), char.toUpperCase()];
+      return lower === upper || lower.length + upper.length > 2 ? glob(char) : `[${lower}${upper}]`;
+    });
+    return `*${ending}`;
+  }
+
+  /** The same for records. */
+  recordPattern(keyPrefix: string): string {
+    const start = glob(this.prefix + withoutBraces(encodeName(keyPrefix.replace(/[\ud800-\udbff]$/, ''))));
+    return siblingOf(`${start}*`, 'record');
+  }
+
   /** The lock that `{key}:who` belongs to. */
   static lockOf(who: string): string {
-    return who.slice(1, -'}:who'.length);
+    return Keys.lockOfSibling(who, 'who');
+  }
+
+  static lockOfSibling(sibling: string, name: string): string {
+    return sibling.slice(1, -`}:${name}`.length);
   }
 }
 

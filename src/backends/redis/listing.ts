@@ -5,6 +5,7 @@ import type { Reply } from './driver.js';
 import { Keys } from './keys.js';
 import { list, number, text } from './replies.js';
 import { listScript } from './scripts/list.js';
+import { looksLikeLock } from './shapes.js';
 import { holderRecord, isOurs, type Place, waiterRecord } from './values.js';
 
 /** Names that are read at the same time. */
@@ -29,6 +30,16 @@ export async function* records(commands: Commands, keys: Keys, prefix: string, t
       }
     }
   }
+}
+
+/** Holders of one key, whatever its prefix: holds of ours, and texts that end and look like a lock of a known library. A cache's entries end, too. */
+export async function locksAt(commands: Commands, keys: Keys, key: string, timeoutMs: number): Promise<readonly LockRecord[]> {
+  const [now, holders] = list(await commands.eval(listScript, [key], [], timeoutMs));
+  const place: Place = { name: keys.nameOf(key), key, nowMs: number(now) };
+  const locks = list(holders).filter(
+    (holder) => isOurs(holder) || (number(list(holder)[2]) > 0 && looksLikeLock(text(list(holder)[1]))),
+  );
+  return locks.map((holder) => holderRecord(holder, place));
 }
 
 function recordsOf(reply: Reply, key: string, keys: Keys, prefix: string): readonly LockRecord[] {

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '../../core/errors.js';
 import { decodeName, encodeName, parseName } from '../../core/name.js';
+import { recordsAt } from '../../core/record-list.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
 import { Commands, callId } from './commands.js';
-import type { Reply } from './driver.js';
+import type { Driver, Reply } from './driver.js';
 import { driverOf, type RedisClient } from './drivers/shape.js';
 import { Keys, siblingOf } from './keys.js';
 import { parseOptions, type RedisOptions } from './options.js';
@@ -33,8 +34,23 @@ const ttlMsMax = 1e14;
 export function redisRecords(client: RedisClient, options?: RedisRecordsOptions): RedisRecords {
   const { prefix, commandTimeoutMs } = parseOptions(options);
   const driver = driverOf(client);
-  const commands = new Commands(driver);
-  const keys = new Keys(prefix);
+  const commands = recordCommands(driver);
+  return {
+    ...recordsThrough(commands, new Keys(prefix), commandTimeoutMs),
+    async close() {
+      commands.close();
+      driver.close();
+    },
+  };
+}
+
+/** Whoever writes a record wants to hear at once that there is no room: a request is refused with it. */
+export function recordCommands(driver: Driver): Commands {
+  return new Commands(driver, undefined, { waitsForRoom: false });
+}
+
+/** The records that commands reach, which stay the caller's. */
+export function recordsThrough(commands: Commands, keys: Keys, commandTimeoutMs: number): Records {
   const run = async (script: Script, key: string, args: readonly string[]): Promise<readonly Reply[]> => {
     const id = callId();
     const at = siblingOf(keys.of(parseName(key)), 'record');
@@ -44,15 +60,20 @@ export function redisRecords(client: RedisClient, options?: RedisRecordsOptions)
   };
   const write = async (script: Script, key: string, value: string, ttlMs: number | undefined, ...rest: string[]) =>
     writeOf(await run(script, key, [encodeName(value), ttlText(ttlMs), ...rest]), key);
+  const get = async (key: string) => recordOf(await run(recordGetScript, key, []), key);
   return {
-    get: async (key) => recordOf(await run(recordGetScript, key, []), key),
+    get,
     create: (key, value, ttlMs) => write(recordCreateScript, key, value, ttlMs),
     compareAndSet: (key, version, value, ttlMs) => write(recordCasScript, key, value, ttlMs, version),
-    async close() {
-      commands.close();
-      driver.close();
-    },
+    list: (prefix) => recordsAt(keysBelow(commands, keys, prefix, commandTimeoutMs), get),
   };
+}
+
+/** Walks the keyspace with SCAN, which holds nobody up. */
+async function* keysBelow(commands: Commands, keys: Keys, prefix: string, timeoutMs: number): AsyncGenerator<readonly string[]> {
+  for await (const found of commands.scan(keys.recordPattern(prefix), timeoutMs)) {
+    yield found.map((key) => keys.nameOf(Keys.lockOfSibling(key, 'record'))).filter((name) => name.startsWith(prefix));
+  }
 }
 
 function ttlText(ttlMs: number | undefined): string {
@@ -71,11 +92,14 @@ function writeOf([written, ...record]: readonly Reply[], key: string): RecordWri
 
 function recordOf([now, value, version, expires]: readonly Reply[], key: string): StoredRecord | undefined {
   if (version === undefined) return undefined;
+  const storeTimeMs = number(now);
   return {
     key,
     value: decodeName(text(value)),
     version: text(version),
-    storeTimeMs: number(now),
+    storeTimeMs,
     expiresAtMs: text(expires) === '' ? undefined : number(expires),
+    // Its first half are the microseconds of the write.
+    ageMs: Math.max(0, storeTimeMs - Math.floor(Number.parseInt(text(version), 10) / 1_000)),
   };
 }

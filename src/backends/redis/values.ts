@@ -82,7 +82,17 @@ export function waiterRecord(owner: string, mode: Mode, record: string, place: P
 
 /** Whether a value was written by this library. */
 export function isOurs(reply: Reply): boolean {
-  return parseHold(text(list(reply)[1])) !== undefined;
+  return ownerIn(reply) !== undefined;
+}
+
+/** Whose hold it is; undefined of another library's lock. */
+export function ownerIn(reply: Reply): string | undefined {
+  return parseHold(text(list(reply)[1]))?.owner;
+}
+
+/** The same of a text. */
+export function isWhole(value: string): boolean {
+  return parseHold(value) !== undefined;
 }
 
 /** Another library's lock: all that can be known of its holder is how long it has left. */

@@ -17,8 +17,11 @@ import type {
 import { Calls } from '../../core/calls.js';
 import { type Ports, systemPorts } from '../../core/clock.js';
 import { BackendUnavailableError, ClosedError, NotSupportedError, OutcomeUnknownError } from '../../core/errors.js';
+import type { Examination } from '../../core/examination.js';
+import { seenTwice } from '../../core/examining.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import { examinationOf } from './protocol/examining.js';
 import type { Node } from './node.js';
 import type { ProtocolSettings } from './options.js';
 import { findings } from './probe.js';
@@ -92,26 +95,25 @@ export class RedlockBackend implements Backend {
   async *list(prefix: string): AsyncIterable<LockRecord> {
     this.#mustBeOpen();
     const lists = await this.#ask('listing', 'all', ({ node }) => node.list(prefix));
-    yield* merged(lists, this.#group.members.length - lists.length, this.#group.quorum);
+    yield* this.#merged(lists);
   }
 
   async revoke(name: LockName, by: Revoker): Promise<Revocation> {
     this.#mustBeOpen(by.heir);
-    const { kind, reason, heir } = by;
-    const { quorum, members } = this.#group;
+    const { kind, reason, heir, ifFence } = by;
+    if (ifFence !== undefined) return this.#revokeOnly(name, { kind, reason }, ifFence);
     if (heir === undefined) {
       const upToRound = await this.#lastRoundOf(name);
       if (upToRound < 0) return { ended: [] };
       const lists = await this.#ask('revoking', 'all', ({ node }) => node.revoke(name, { kind, reason }, upToRound));
-      return { ended: merged(lists, members.length - lists.length, quorum) };
+      return { ended: this.#merged(lists) };
     }
     const answer = await this.#overlaps.run(heir.owner, async (overlap) => {
       const after = await this.#lastRoundOf(name);
       return overlap.isLast ? this.#rounds(overlap, heir, { kind, reason }, after) : overlap.lastAnswer;
     });
     if (answer.outcome === 'refused') return { ended: [] };
-    const ended = merged(answer.ended, members.length - answer.ended.length, quorum);
-    return { ended, grant: this.#counted(answer) as Grant };
+    return { ended: this.#merged(answer.ended), grant: this.#counted(answer) as Grant };
   }
 
   async probe(): Promise<readonly Finding[]> {
@@ -119,10 +121,35 @@ export class RedlockBackend implements Backend {
     return findings(this.#group);
   }
 
+  examine(name: LockName): Promise<Examination> {
+    return seenTwice(this.#ports, async () => {
+      this.#mustBeOpen();
+      const sights = await this.#ask('looking at a name', 'all', ({ node }) => node.examine(name));
+      return examinationOf(sights, this.#group.quorum, this.#group.members.length);
+    });
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#group.close(farewellMs);
+  }
+
+  /** Whose fence it is, a majority tells; each node then ends that owner's hold and no other, whatever has happened meanwhile. */
+  async #revokeOnly(name: LockName, by: RevokedBy, fence: bigint): Promise<Revocation> {
+    const found = await this.#ask('looking who holds it', 'all', ({ node }) => node.holderOf(name));
+    const shown = this.#merged(found.map((holder) => (holder === undefined ? [] : [holder.record])));
+    const meant = shown.find((record) => record.fence === fence);
+    const owner = found.find((holder) => holder?.record.ownerDigest === meant?.ownerDigest)?.owner;
+    if (meant === undefined || owner === undefined) return { ended: [] };
+    const ended = await this.#ask('revoking', 'all', ({ node }) => node.revoke(name, by, Number.MAX_SAFE_INTEGER, owner));
+    return { ended: this.#merged(ended) };
+  }
+
+  /** @param lists of each node that answered */
+  #merged(lists: readonly (readonly LockRecord[])[]): readonly LockRecord[] {
+    const { quorum, members } = this.#group;
+    return merged(lists, members.length - lists.length, quorum);
   }
 
   /** Until one is not overtaken by another of the same owner. Rounds are in the order of the calls: a later one may take back what it overtakes. */
@@ -193,7 +220,7 @@ function traitsOf({ maxTtlMs }: ProtocolSettings, count: number): Traits {
     ttlMs: { min: ttlMsMin, max: maxTtlMs },
     fencesPerGrant: limits.batchMax,
     fenceSource:
-      'the highest of what a majority of the nodes mints: max(previous + 1, microseconds of its clock, a proposal that is equal on all); written back to a majority before it is used',
-    guarantee: `exclusion while of ${count} nodes a majority keeps its data, or sits out its grace after having lost it, and no clock of a node is stepped forward; fences rise as long as a majority keeps them, or the nodes’ clocks agree within the grace`,
+      'the highest of what a majority of the nodes mints: a proposal that is equal on all, or max(previous + 1, microseconds of its clock) where it is not followed; written back to a majority before it is used',
+    guarantee: `exclusion while of ${count} nodes a majority keeps its data, or sits out its grace after having lost it, and no clock of a node is stepped forward; fences rise as long as a majority keeps them, or the nodes’ clocks agree within half of the grace`,
   };
 }

@@ -43,7 +43,7 @@ export async function redlockFromUrl(url: string, library?: 'ioredis' | 'redis')
   checkCount(urls.length);
   const opened = await Promise.all(urls.map((one) => openUrl(one, library)));
   const ports = systemPorts();
-  const nodes = opened.map(({ driver }, i) => new RedisNode(names[i] ?? '', driver, settings, ports));
+  const nodes = opened.map(({ driver, tool }, i) => new RedisNode(names[i] ?? '', driver, settings, ports, tool));
   return new RedlockBackend(nodes, settings, ports);
 }
 

@@ -1,4 +1,5 @@
 import type { Ask, Finding, Held, LockRecord, Release, RevokedBy, Stop } from '../../core/backend.js';
+import type { ForeignLock } from '../../core/examination.js';
 import type { LockName } from '../../core/name.js';
 
 /**
@@ -30,13 +31,19 @@ export interface Node {
   abandon(name: LockName, owner: string, round?: number): Promise<void>;
   /** The round of whoever holds the name; 0 of another library's lock; undefined if it is free. */
   roundOf(name: LockName): Promise<number | undefined>;
+  /** Whoever holds the name; undefined if it is free, or another library's. */
+  holderOf(name: LockName): Promise<NodeHolder | undefined>;
   /**
    * Ends a hold of that round or an earlier one: however late it arrives, who came after it is left alone. Remembers for its owner
    * who did it. Wakes who waits. Answers what it ended.
+   *
+   * @param only of this owner, and nobody else's
    */
-  revoke(name: LockName, by: RevokedBy, upToRound: number): Promise<readonly LockRecord[]>;
+  revoke(name: LockName, by: RevokedBy, upToRound: number, only?: string): Promise<readonly LockRecord[]>;
   /** Holders whose name starts with `prefix` (of the readable name). */
   list(prefix: string): Promise<readonly LockRecord[]>;
+  /** What stands here at one name, for a person. Changes nothing. */
+  examine(name: LockName): Promise<Sight>;
   /** Calls `wake` when the name may have become free here. A hint. Who was refused a vote is told sooner or later. Must not throw. */
   watch(name: LockName, wake: () => void): Stop;
   /** What an operator should know of this node. */
@@ -111,6 +118,11 @@ export interface Claim {
 /** `by`: who ended it, where the node remembers. */
 export type NodeRenewal = { readonly outcome: 'renewed' } | { readonly outcome: 'gone' | 'not-yours'; readonly by?: RevokedBy };
 
+export interface NodeHolder {
+  readonly owner: string;
+  readonly record: LockRecord;
+}
+
 /** One node's hold, to be written on another. */
 export interface HoldCopy {
   readonly round: number;
@@ -119,6 +131,20 @@ export interface HoldCopy {
   /** The node's own text of it; nobody else reads it. */
   readonly text: string;
   readonly leftMs: number;
+}
+
+/** One name as it is on one node. */
+export interface Sight {
+  /** Of the node. */
+  readonly node: string;
+  /** Whoever has it here, if that is a hold of ours. */
+  readonly holder?: LockRecord;
+  /** What has it here, if that is none of ours, or has no end. */
+  readonly foreign?: ForeignLock & { /** Equal where it is equal on another node. */ readonly same: string };
+  /** Who has the same name in other letters. */
+  readonly others: readonly LockRecord[];
+  /** How long this node does not vote yet. */
+  readonly votesInMs: number;
 }
 
 export interface Report {

@@ -139,6 +139,24 @@ export class Database {
   }
 }
 
+/** Statements on a connection of the application, inside its transaction. */
+export function statementsOn(connection: Pick<Connection, 'prepare'>): Pick<Database, 'get' | 'run'> {
+  const use = (sql: string, bound: Bound) => {
+    const { statement, values } = prepare(connection, sql);
+    return { statement, values: values(bound) };
+  };
+  return {
+    get(sql, bound = {}) {
+      const { statement, values } = use(sql, bound);
+      return statement.get(...values);
+    },
+    run(sql, bound) {
+      const { statement, values } = use(sql, bound);
+      return Number(statement.run(...values).changes);
+    },
+  };
+}
+
 interface Prepared {
   readonly statement: Statement;
   /** The values in the order of their positions. */
@@ -146,7 +164,7 @@ interface Prepared {
 }
 
 /** Each `:name` of the text becomes a position, the same one wherever it stands. */
-function prepare(connection: Connection, sql: string): Prepared {
+function prepare(connection: Pick<Connection, 'prepare'>, sql: string): Prepared {
   const names: string[] = [];
   const text = sql.replace(/:([a-z_]+)/g, (_, name: string) => {
     if (!names.includes(name)) names.push(name);

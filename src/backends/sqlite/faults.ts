@@ -23,7 +23,10 @@ export function fault(error: unknown, path: string): HoldfastError {
         { ...details, permanent: true },
       );
     case code.FULL:
-      return new BackendUnavailableError(`no space is left for ${path}: free some; nothing was changed`, details);
+      return new BackendUnavailableError(`no space is left for ${path}: free some; nothing was changed`, {
+        ...details,
+        full: true,
+      });
     case code.IOERR:
       return new BackendUnavailableError(
         `${path} cannot be read or written (${said}): check the disk; if the file was cut short, move it away, and a new one will be made`,

@@ -17,18 +17,21 @@ import { readNodeIdentity } from '../../core/node.js';
 import { Bell } from './bell.js';
 import { machineClock } from './clock.js';
 import { Context, type Here } from './context.js';
+import type { Database } from './database.js';
+import { examination } from './examining.js';
 import { recordsOf, selectRows } from './list.js';
 import { parseOptions, parseUrl, type Settings, type SqliteOptions } from './location.js';
 import { findings } from './probe.js';
 import { Quick } from './quick.js';
+import { recordsIn, type SqliteRecords } from './records.js';
 import { sqliteCode } from './result-codes.js';
-import { Session, type Work } from './session.js';
+import { type AfterCommit, Session, type Work } from './session.js';
 import * as store from './store.js';
 import { sweep, sweepEvery } from './sweep.js';
 import { Watching } from './watching.js';
 
-export { type SqliteRecords, sqliteRecords } from './records.js';
-export type { SqliteOptions };
+export { type SqliteTransaction, sqliteRecords } from './records.js';
+export type { SqliteOptions, SqliteRecords };
 
 const traits: Traits = {
   shared: true,
@@ -166,9 +169,19 @@ class SqliteBackend implements Backend {
     return this.#run({ full: (db, after) => store.revoke(new Context(here, db, after), name.encoded, by) });
   }
 
+  async examine(name: LockName) {
+    const { here } = this.#whereabouts();
+    const read = (db: Database, after: AfterCommit = ignore) => examination(new Context(here, db, after), name);
+    return this.#session.run({ quick: (db) => read(db), full: read });
+  }
+
   async probe() {
     const read: Work<ReturnType<typeof findings>> = { full: (db) => findings(this.#settings, db) };
     return this.#session.run({ ...read, quick: (db) => findings(this.#settings, db) });
+  }
+
+  records(): Omit<SqliteRecords, 'close'> {
+    return recordsIn(this.#session);
   }
 
   async close() {

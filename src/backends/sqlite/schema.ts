@@ -3,7 +3,7 @@ import type { Connection } from './driver.js';
 
 /** "HFLD": tells `file` and us whose database it is. */
 const applicationId = 0x48464c44;
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /**
  * Times are milliseconds since the boot named beside them; fences are microseconds or more, see `core/fence.ts`.
@@ -15,7 +15,7 @@ const schemaVersion = 1;
  * - `watchers`: who wants to be woken without having a place.
  * - `ended`: owners that must not come back: abandoned, revoked, stolen from.
  * - `meta`: `fence_floor`, above which new rows start: the highest fence of the rows that were swept.
- * - `records`: the records of `core/records.ts`; their times are of the wall clock.
+ * - `records`: the records of `core/records.ts`; their times are of the wall clock, but for `written`, which says when this version was.
  */
 const tables = `
 CREATE TABLE locks (
@@ -93,12 +93,29 @@ CREATE TABLE records (
   key        TEXT    NOT NULL PRIMARY KEY,
   value      TEXT    NOT NULL,
   version    INTEGER NOT NULL,
-  expires    INTEGER
+  expires    INTEGER,
+  boot       TEXT,
+  written    INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX records_expires ON records (expires) WHERE expires IS NOT NULL;
 
 PRAGMA application_id = ${applicationId};
 PRAGMA user_version = ${schemaVersion};
+`;
+
+/**
+ * From version 1: older records have no age. Processes that know only that version refuse to open the file from now on, and say so. One that has it open goes on, and writes no age:
+ * the trigger then takes away the one that stands there, which is of an earlier write. (So it does to the second of two writes in one millisecond: its age is not known, either.)
+ */
+const toVersion2 = `
+ALTER TABLE records ADD COLUMN boot TEXT;
+ALTER TABLE records ADD COLUMN written INTEGER;
+CREATE TRIGGER records_of_version_1 AFTER UPDATE ON records
+WHEN NEW.version <> OLD.version AND NEW.boot IS OLD.boot AND NEW.written IS OLD.written AND NEW.written IS NOT NULL
+BEGIN
+  UPDATE records SET boot = NULL, written = NULL WHERE key = NEW.key;
+END;
+PRAGMA user_version = 2;
 `;
 
 /**
@@ -108,11 +125,13 @@ PRAGMA user_version = ${schemaVersion};
  * @throws BackendCorruptError where tables are missing
  */
 export function prepareSchema(db: Connection, path: string): void {
-  if (versionOf(db) === 0) {
+  if (versionOf(db) < schemaVersion) {
+    if (versionOf(db) !== 0) check(db, path, 1);
     db.exec('BEGIN IMMEDIATE');
     try {
       // Another process may have been faster.
       if (versionOf(db) === 0) create(db, path);
+      if (versionOf(db) === 1) db.exec(toVersion2);
       db.exec('COMMIT');
     } catch (error) {
       rollback(db);
@@ -127,10 +146,10 @@ function create(db: Connection, path: string): void {
   db.exec(tables);
 }
 
-function check(db: Connection, path: string): void {
+function check(db: Connection, path: string, versionMin = schemaVersion): void {
   if (pragma(db, 'application_id') !== applicationId) throw foreign(path);
   const version = versionOf(db);
-  if (version !== schemaVersion) {
+  if (version < versionMin || version > schemaVersion) {
     throw new NotSupportedError(
       `${path} was made by a newer version of holdfast (schema ${version}, this one knows ${schemaVersion}): upgrade holdfast here, or choose another path`,
     );

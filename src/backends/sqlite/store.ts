@@ -157,6 +157,7 @@ export function revoke(context: Context, name: string, by: Revoker): Revocation 
     return { ended: [], grant: granted(already) };
   }
   const ended = entry.records();
+  if (by.ifFence !== undefined && !ended.some(({ fence }) => fence === by.ifFence)) return { ended: [] };
   for (const holder of entry.holders()) {
     end(context, holder.owner, by);
     entry.remove(holder, context.nowMs);

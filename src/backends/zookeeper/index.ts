@@ -16,14 +16,18 @@ import type {
 import { Calls } from '../../core/calls.js';
 import { systemPorts } from '../../core/clock.js';
 import { InvalidArgumentError } from '../../core/errors.js';
+import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
+import type { Records } from '../../core/records.js';
 import { acquire } from './acquiring.js';
 import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
+import { examine } from './examining.js';
 import { records } from './listing.js';
 import { parseOptions, type Settings, type ZooKeeperOptions } from './options.js';
 import { findings } from './probe/index.js';
+import { recordsIn } from './records.js';
 import { abandon, release } from './releasing.js';
 import { renewAll } from './renewing.js';
 import { revoke } from './revoking.js';
@@ -77,11 +81,13 @@ class ZooKeeperBackend implements Backend {
   readonly #store: Store;
   readonly #settings: Settings;
   readonly #calls = new Calls(systemPorts());
+  readonly #records: ReturnType<typeof recordsIn>;
   #closed: Promise<void> | undefined;
 
   constructor(open: ClientFactory, settings: Settings) {
     this.#settings = settings;
     const sessions = new Sessions(open, this.#calls, (session) => this.#store.sessionEnded(session));
+    this.#records = recordsIn(sessions, this.#calls, settings);
     this.#store = new Store(sessions, this.#calls, settings);
   }
 
@@ -117,7 +123,16 @@ class ZooKeeperBackend implements Backend {
     return findings(this.#open(), this.#settings.commandTimeoutMs);
   }
 
+  async examine(name: LockName): Promise<Examination> {
+    return examine(this.#open(), systemPorts(), name);
+  }
+
+  records(): Records {
+    return this.#records;
+  }
+
   close(): Promise<void> {
+    this.#records.close();
     this.#closed ??= this.#store.close().finally(() => this.#calls.close());
     return this.#closed;
   }

@@ -49,11 +49,14 @@ export class Paths {
   }
 }
 
+/** Whether the servers take it. */
+export function isPath(path: string): boolean {
+  return /^(?:\/(?!\.{1,2}(?:\/|$))[^/\s\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]+)+$/.test(path);
+}
+
 /** @throws InvalidArgumentError */
 export function parseRoot(root: unknown): string {
-  const legal =
-    typeof root === 'string' &&
-    /^(?:\/(?!\.{1,2}(?:\/|$))[^/\s\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]+)+$/.test(root);
+  const legal = typeof root === 'string' && isPath(root);
   if (!legal || root === '/zookeeper' || root.startsWith('/zookeeper/')) {
     throw new InvalidArgumentError(`the root must be the path of a node such as "/holdfast", not ${JSON.stringify(root)}`);
   }
@@ -81,6 +84,10 @@ export interface Child {
 export interface Place extends Child {
   /** Given by the server. Wraps around. */
   readonly sequence: number;
+}
+
+export function isHolding(node: string): boolean {
+  return node.startsWith('h');
 }
 
 export function holdNode(mode: Mode, id: string): string {
@@ -128,7 +135,7 @@ export function viewOf(children: readonly string[], version: number): View {
   const lives: string[] = [];
   for (const node of children) {
     const mode = node[1] === 's' ? 'shared' : 'exclusive';
-    if (node.startsWith('h')) holders.push({ node, id: node.slice(3), mode });
+    if (isHolding(node)) holders.push({ node, id: node.slice(3), mode });
     else if (node.startsWith('p'))
       places.push({ node, id: node.slice(3, 3 + idChars), mode, sequence: Number(node.slice(4 + idChars)) });
     else if (node.startsWith('t-')) abandoned.add(node.slice(2));

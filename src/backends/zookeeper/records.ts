@@ -5,11 +5,12 @@ import { systemPorts } from '../../core/clock.js';
 import { BackendCorruptError, InvalidArgumentError, LimitExceededError, OutcomeUnknownError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
 import { decodeName, encodeName, parseName } from '../../core/name.js';
+import { recordsAt } from '../../core/record-list.js';
 import type { Records, RecordWrite, StoredRecord } from '../../core/records.js';
 import { type ClientFactory, codes, long, type OpResult, type Stat } from './client.js';
 import { closed } from './errors.js';
 import { Operation } from './operation.js';
-import { parseOptions, type ZooKeeperOptions } from './options.js';
+import { parseOptions, type Settings, type ZooKeeperOptions } from './options.js';
 import { Paths, segmentOf } from './paths.js';
 import { RecordSweep } from './record-sweep.js';
 import { Sessions } from './sessions.js';
@@ -47,6 +48,19 @@ export function zookeeperRecords(open: ClientFactory, options?: ZooKeeperOptions
   const settings = parseOptions(options);
   const calls = new Calls(systemPorts());
   const sessions = new Sessions(open, calls, () => {});
+  const records = recordsIn(sessions, calls, settings);
+  return {
+    ...records,
+    async close() {
+      records.close();
+      await sessions.close();
+      calls.close();
+    },
+  };
+}
+
+/** The records that sessions reach, which stay the caller's; `close` ends the tidying only. */
+export function recordsIn(sessions: Sessions, calls: Calls, settings: Settings): Records & { close(): void } {
   const paths = new Paths(settings.root);
   const operation = (doing: string) => new Operation(sessions.any(), calls, settings.commandTimeoutMs, doing, settings.acl);
   const sweep = new RecordSweep(
@@ -60,6 +74,11 @@ export function zookeeperRecords(open: ClientFactory, options?: ZooKeeperOptions
     const { encoded } = parseName(key);
     return new RecordAt(operation(`${doing} a record`), paths, key, `${paths.records}/${segmentOf(encoded)}`);
   };
+  async function* keysBelow(prefix: string): AsyncGenerator<readonly string[]> {
+    if (isClosed) throw closed();
+    const all = await operation('listing records').children(paths.records);
+    yield (all?.children ?? []).map((segment) => Paths.nameOf(segment)).filter((key) => key.startsWith(prefix));
+  }
   return {
     get: async (key) => at(key, 'reading').get(),
     async create(key, value, ttlMs) {
@@ -67,11 +86,10 @@ export function zookeeperRecords(open: ClientFactory, options?: ZooKeeperOptions
       return at(key, 'creating').write(value, ttlMs, undefined);
     },
     compareAndSet: async (key, version, value, ttlMs) => at(key, 'changing').write(value, ttlMs, version),
-    async close() {
+    list: (prefix) => recordsAt(keysBelow(prefix), (key) => at(key, 'listing').get()),
+    close() {
       isClosed = true;
       sweep.close();
-      await sessions.close();
-      calls.close();
     },
   };
 }
@@ -160,6 +178,7 @@ class RecordAt {
       version: String(long(stat.mzxid)),
       storeTimeMs: Math.max(nowMs, timeOf(stat)),
       expiresAtMs: endOf(written, stat),
+      ageMs: Math.max(0, nowMs - timeOf(stat)),
     };
   }
 }

@@ -66,7 +66,10 @@ class Revoking {
     if (heir === undefined && view.holders.length === 0) return { ended: this.#ended };
     if (!(await isComparable(this.#store, { parent: this.#parent, operation: this.#operation }, view))) return undefined;
     const ended = await this.#store.records(this.#operation, this.#parent, view.holders, true);
-    return ended.length < view.holders.length ? undefined : this.#replace(view, ended);
+    if (ended.length < view.holders.length) return undefined;
+    const { ifFence } = this.#by;
+    const isThere = ifFence === undefined || ended.some(({ fence }) => fence === ifFence);
+    return isThere ? this.#replace(view, ended) : { ended: this.#ended };
   }
 
   async #ofNobody(): Promise<Revocation | undefined> {

@@ -35,11 +35,25 @@ export function dataAgain({ fences, ttlMs, node, metadata, zxid }: Known): Buffe
   return Buffer.from(JSON.stringify({ holdfast: 1, fences, ttlMs, node, metadata, zxid: String(zxid) } satisfies Written));
 }
 
+/** @throws what says that this library did not write it */
+function parse(data: Buffer): Written {
+  const written = JSON.parse(data.toString()) as Written;
+  if (written.holdfast !== 1 || !(written.fences >= 1) || !(written.ttlMs > 0)) throw new TypeError('other fields');
+  return written;
+}
+
+export function isOurs(data: Buffer): boolean {
+  try {
+    return parse(data).holdfast === 1;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws BackendCorruptError */
 export function knownOf(data: Buffer, stat: Stat, path: string): Known {
   try {
-    const written = JSON.parse(data.toString()) as Written;
-    if (written.holdfast !== 1 || !(written.fences >= 1) || !(written.ttlMs > 0)) throw new TypeError('other fields');
+    const written = parse(data);
     return {
       ...written,
       madeAtMs: Number(long(stat.ctime)),

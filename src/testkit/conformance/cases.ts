@@ -1,6 +1,7 @@
 import { abandon } from './abandon.js';
 import { acquire } from './acquire.js';
 import { close } from './close.js';
+import { examine } from './examine.js';
 import { fences } from './fences.js';
 import type { CaseDefinition } from './helpers.js';
 import { list } from './list.js';
@@ -26,6 +27,7 @@ export const definitions: readonly CaseDefinition[] = [
   ...names,
   ...revoke,
   ...list,
+  ...examine,
   ...watch,
   ...loss,
   ...close,

@@ -51,6 +51,19 @@ export const close = topic('close', {
     await scene.store.release(heldOf(holder));
   },
 
+  'ends-its-records-too': async (scene) => {
+    const [doomed, other] = [await scene.open(), await scene.open()];
+    const [records, seen] = [doomed.records?.(), other.records?.()];
+    if (records === undefined || seen === undefined) return assert.equal(records, seen, 'all clients have records, or none has');
+    const key = `${scene.prefix}record`;
+    const { written, record } = await records.create(key, 'one', 60_000);
+    assert.deepEqual([written, (await seen.get(key))?.value], [true, 'one'], 'every client of the store sees them');
+    assert.deepEqual(await scene.records(scene.watchName(key)), [], 'a record is no lock');
+    await doomed.close();
+    await within(rejection(records.get(key), 'a record must not be read after close'), 5_000, 'get after close');
+    assert.equal((await seen.compareAndSet(key, record?.version ?? '', 'two', 1)).written, true);
+  },
+
   'twice-is-once': async (scene) => {
     const doomed = await scene.open();
     await Promise.all([doomed.close(), doomed.close()]);

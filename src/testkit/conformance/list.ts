@@ -28,15 +28,15 @@ async function churn(scene: Scene, store: Backend, endMs: number): Promise<void>
   }
 }
 
-async function watchChurn(scene: Scene, store: Backend, endMs: number): Promise<number> {
+async function watchChurn(scene: Scene, store: Backend, endMs: number): Promise<void> {
   let snapshots = 0;
-  while (performance.now() < endMs) {
+  // At least one, however slow the store is.
+  while (snapshots === 0 || performance.now() < endMs) {
     const held = await scene.holders(scene.name('churn'), store);
     assert.ok(held.length <= 1, `one snapshot shows ${held.length} exclusive holders of one name`);
     snapshots += 1;
     await sleep(1);
   }
-  return snapshots;
 }
 
 export const list = topic('list', {
@@ -123,10 +123,6 @@ export const list = topic('list', {
   'stays-true-during-churn': async (scene) => {
     const endMs = performance.now() + 1_000;
     const stores = [await scene.open(), await scene.open(), await scene.open(), await scene.open()];
-    const [snapshots] = await Promise.all([
-      watchChurn(scene, scene.store, endMs),
-      ...stores.map((store) => churn(scene, store, endMs)),
-    ]);
-    assert.ok(snapshots > 0);
+    await Promise.all([watchChurn(scene, scene.store, endMs), ...stores.map((store) => churn(scene, store, endMs))]);
   },
 });

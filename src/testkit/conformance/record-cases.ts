@@ -90,6 +90,27 @@ export const recordDefinitions: Readonly<Record<string, (scene: RecordScene) => 
     assert.ok((seen?.storeTimeMs ?? 0) > storeTimeMs, 'the time is that of the answer');
   },
 
+  async 'age-is-of-the-version'({ records, open }) {
+    const key = randomUUID();
+    const sinceMs = performance.now();
+    const first = written(await records.create(key, 'one', undefined));
+    // A store whose clock all share tells ages always, and another never.
+    if (first.ageMs === undefined) {
+      assert.equal((await (await open()).get(key))?.ageMs, undefined);
+      return;
+    }
+    await sleep(200);
+    const seen = await (await open()).get(key);
+    const laterMs = performance.now() - sinceMs;
+    const slackMs = 30;
+    assert.ok(Number(seen?.ageMs) >= 200 - slackMs, `told an age of ${seen?.ageMs} ms after 200 ms`);
+    assert.ok(Number(seen?.ageMs) <= laterMs + slackMs, `told an age of ${seen?.ageMs} ms after ${laterMs} ms`);
+    const againMs = performance.now();
+    const second = written(await records.compareAndSet(key, first.version, 'two', undefined));
+    assert.ok(Number(second.ageMs) <= performance.now() - againMs + slackMs, 'each write begins anew');
+    assert.equal((await records.create(key, 'three', undefined)).record?.ageMs === undefined, false, 'told to the loser, too');
+  },
+
   async 'keeps-every-value'({ records }) {
     for (const value of [
       '',
@@ -137,6 +158,45 @@ export const recordDefinitions: Readonly<Record<string, (scene: RecordScene) => 
     for (const key of keys) assert.deepEqual((await records.get(key))?.value, `of ${key}`);
   },
 
+  async 'lists-what-starts-so'({ records, open }) {
+    const [id, other] = [randomUUID(), randomUUID()];
+    const wanted = await Promise.all(
+      ['', '/a', '/b', '/b/c', ' x'].map(async (end) => written(await records.create(`${id}${end}`, `of ${end}`, 60_000))),
+    );
+    written(await records.create(`${other}/a`, 'of another', undefined));
+    written(await records.create(`x${id}`, 'of a longer one', undefined));
+    const gone = `${id}/gone`;
+    written(await records.create(gone, 'its time is over', shortTtlMs));
+    await over(records, gone);
+    const first = wanted[0] as StoredRecord;
+    const changed = written(await records.compareAndSet(first.key, first.version, 'changed', undefined));
+    const listed = await listOf(await open(), id);
+    assert.deepEqual(byKey(listed), byKey([changed, ...wanted.slice(1)]), 'as `get` tells them');
+    assert.deepEqual((await listOf(records, `${id}/b`)).map(({ key }) => key).sort(), [`${id}/b`, `${id}/b/c`]);
+    assert.deepEqual(await listOf(records, `${id}/c`), []);
+  },
+
+  async 'lists-by-every-prefix'({ records }) {
+    const id = randomUUID();
+    const ends = ['A', 'a', '*', '?', '[a]', '{', '%7B', '%', '_', '\\', '\ud800', '\0', '\n', '.', '..', 'é', '😀'];
+    await Promise.all(ends.map(async (end) => written(await records.create(`${id}${end}x`, end, undefined))));
+    for (const end of ends) {
+      const expected = ends.filter((one) => `${one}x`.startsWith(end)).map((one) => `${id}${one}x`);
+      const keys = (await listOf(records, `${id}${end}`)).map(({ key }) => key);
+      assert.deepEqual(keys.sort(), expected.sort(), `those that start with ${JSON.stringify(end)}`);
+    }
+  },
+
+  async 'lists-more-than-a-page'({ records }) {
+    const id = randomUUID();
+    const keys = Array.from({ length: 450 }, (_, index) => `${id}/${index}`);
+    for (let i = 0; i < keys.length; i += 50) {
+      await Promise.all(keys.slice(i, i + 50).map((key) => records.create(key, 'x'.repeat(500), undefined)));
+    }
+    const listed = (await listOf(records, id)).map(({ key }) => key);
+    assert.deepEqual(listed.sort(), keys.sort(), 'each once');
+  },
+
   async 'one-of-many-creates-wins'({ open }) {
     const clients = await Promise.all(Array.from({ length: clientCount }, open));
     for (let round = 0; round < 10; round++) {
@@ -170,15 +230,29 @@ export const recordDefinitions: Readonly<Record<string, (scene: RecordScene) => 
   },
 };
 
+async function listOf(records: Records, prefix: string): Promise<readonly StoredRecord[]> {
+  assert.ok(records.list !== undefined, 'there is no list: say `lists: false` in the fixture');
+  const found: StoredRecord[] = [];
+  for await (const record of records.list(prefix)) found.push(record);
+  return found;
+}
+
+/** Without times that differ from one reading to the next. */
+function byKey(records: readonly StoredRecord[]): readonly Partial<StoredRecord>[] {
+  return [...records]
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ key, value, version, expiresAtMs }) => ({ key, value, version, expiresAtMs }));
+}
+
 function written(answer: RecordWrite): StoredRecord {
   assert.equal(answer.written, true);
   assert.ok(answer.record !== undefined);
   return answer.record;
 }
 
-/** Without the time of the answer, which differs from one to the next. */
+/** Without the times of the answer, which differ from one to the next. */
 function unmoved(record: StoredRecord | undefined): Partial<StoredRecord> {
-  const { storeTimeMs: _, ...rest } = record ?? {};
+  const { storeTimeMs: _, ageMs: __, ...rest } = record ?? {};
   return rest;
 }
 

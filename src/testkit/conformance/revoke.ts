@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Ask, Backend, Renewal, Revocation } from '../../core/backend.js';
 import { ownerDigest } from '../../core/clock.js';
-import { granted, heldOf, needing, refused, topic } from './helpers.js';
+import { eventually, granted, heldOf, needing, refused, topic } from './helpers.js';
 import type { Scene } from './scene.js';
 import { dropReply } from './wrappers.js';
 
@@ -9,6 +9,17 @@ const reason = 'the operator’s “reason”, 漢字, {braces} and %';
 
 function end(store: Backend, ask: Ask): Promise<Revocation> {
   return store.revoke(ask.name, { kind: 'revoked', reason, node: ask.node });
+}
+
+/** Only if the hold of that fence is there. */
+function endIf(store: Backend, ask: Ask, ifFence: bigint): Promise<Revocation> {
+  return store.revoke(ask.name, { kind: 'revoked', reason, node: ask.node, ifFence });
+}
+
+async function fenceOf(scene: Scene, { name, owner }: Ask): Promise<bigint> {
+  const record = (await scene.holders(name)).find(({ ownerDigest: digest }) => digest === ownerDigest(owner));
+  assert.ok(record?.fence !== undefined, 'a hold is shown with its fence');
+  return record.fence;
 }
 
 function steal(store: Backend, heir: Ask): Promise<Revocation> {
@@ -93,6 +104,77 @@ export const revoke = topic('revoke', {
     await end(scene.store, holder);
     granted(await scene.store.acquire(waiter), 'a revocation makes the name free for the head of the queue');
     await scene.store.release(heldOf(waiter));
+  }),
+
+  'if-another-fence-ends-nothing': async (scene) => {
+    const ask = await scene.hold(scene.name());
+    const fence = await fenceOf(scene, ask);
+    for (const other of [fence - 1n, fence + 1n, 0n]) {
+      assert.deepEqual(await endIf(scene.store, ask, other), { ended: [] });
+    }
+    assert.equal((await renewal(scene, ask))?.outcome, 'renewed');
+    await scene.store.release(heldOf(ask));
+    assert.deepEqual(await endIf(scene.store, ask, fence), { ended: [] }, 'nobody holds it any more');
+  },
+
+  'if-its-fence-ends-the-hold-once': async (scene) => {
+    const other = await scene.open();
+    const ask = await scene.hold(scene.name(), { fences: scene.traits.fencesPerGrant });
+    await scene.store.renew([heldOf(ask)]);
+    const fence = await fenceOf(scene, ask);
+    const { ended } = await endIf(other, ask, fence);
+    assert.deepEqual(
+      ended.map((record) => [record.ownerDigest, record.fence]),
+      [[ownerDigest(ask.owner), fence]],
+    );
+    assert.deepEqual(await renewal(scene, ask), { outcome: 'gone', by: { kind: 'revoked', reason } });
+    const next = await scene.hold(ask.name);
+    assert.ok((await fenceOf(scene, next)) > fence, 'the next fence is higher');
+    assert.deepEqual(await endIf(other, ask, fence), { ended: [] }, 'asked again, it is over');
+    assert.equal((await renewal(scene, next))?.outcome, 'renewed');
+    await scene.store.release(heldOf(next));
+  },
+
+  'if-its-fence-spares-whoever-it-was-handed-to': needing('queue').run(async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const waiter = await scene.wait(holder.name);
+    const fence = await fenceOf(scene, holder);
+    await scene.store.release(heldOf(holder));
+    assert.deepEqual(await endIf(scene.store, holder, fence), { ended: [] }, 'before the waiter has come');
+    granted(await scene.store.acquire(waiter), 'it was handed over');
+    assert.deepEqual(await endIf(scene.store, holder, fence), { ended: [] }, 'and after');
+    assert.equal((await renewal(scene, waiter))?.outcome, 'renewed');
+    await scene.store.release(heldOf(waiter));
+  }),
+
+  'if-its-fence-spares-whoever-comes-meanwhile': async (scene) => {
+    const other = await scene.open();
+    const name = scene.name();
+    for (let turn = 0; turn < 10; turn++) {
+      const holder = await scene.hold(name);
+      const fence = await fenceOf(scene, holder);
+      const next = scene.ask(name);
+      const takeOver = async () => {
+        await scene.store.release(heldOf(holder));
+        await eventually(async () => granted(await scene.store.acquire(next), 'the name is free'), scene.graceMs);
+      };
+      const [{ ended }] = await Promise.all([endIf(other, holder, fence), takeOver()]);
+      assert.ok(
+        ended.every((record) => record.fence === fence),
+        'only the hold that was meant may be ended',
+      );
+      assert.equal((await renewal(scene, next))?.outcome, 'renewed');
+      await scene.store.release(heldOf(next));
+    }
+  },
+
+  'if-the-fence-of-one-reader-ends-all': needing('shared').run(async (scene) => {
+    const name = scene.name();
+    const readers = [await scene.hold(name, { mode: 'shared' }), await scene.hold(name, { mode: 'shared' })] as const;
+    const [one, two] = [await fenceOf(scene, readers[0]), await fenceOf(scene, readers[1])];
+    assert.deepEqual((await endIf(scene.store, readers[0], one + two)).ended, []);
+    assert.equal((await endIf(scene.store, readers[0], one)).ended.length, 2);
+    assert.deepEqual(await scene.records(name), []);
   }),
 
   'steal-is-one-step': async (scene) => {

@@ -34,6 +34,8 @@ export function wrapped(backend: Backend, faults: Faults): Backend {
     watch: faults.watch ?? ((name, wake) => backend.watch(name, wake)),
     list: faults.list ?? ((prefix) => backend.list(prefix)),
     probe: () => backend.probe(),
+    ...(backend.examine === undefined ? {} : { examine: backend.examine.bind(backend) }),
+    ...(backend.records === undefined ? {} : { records: backend.records.bind(backend) }),
     close: () => backend.close(),
   };
 }

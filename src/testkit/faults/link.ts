@@ -10,9 +10,19 @@ export type ProxyFault =
   /** The server gets half of it, then the connection is reset. */
   | 'cut';
 
+/** A request that stands still in the network. Whoever sent it may give up and leave: it arrives all the same. */
+export interface HeldRequest {
+  /** Lets it go on to the server, late. Resolves when the server has replied, or is gone. */
+  deliver(): Promise<void>;
+}
+
 interface Faults {
   readonly latencyMs: number;
   readonly silent: boolean;
+  /** Who waits for this request to be held, if anybody does. */
+  holderOf(request: string): ((held: HeldRequest) => void) | undefined;
+  /** A connection of its own to the server, for what its client no longer waits for. */
+  deliverLate(bytes: Buffer): Promise<void>;
   faultFor(request: string): { readonly fault: ProxyFault; readonly met: () => void } | undefined;
 }
 
@@ -26,6 +36,9 @@ export class Link {
   /** What happens with the next reply, and who is told. */
   #onReply: { readonly fault: ProxyFault; readonly met: () => void } | undefined;
   #swallowing = false;
+  /** What stands still, and all that came behind it. */
+  #held: Buffer[] | undefined;
+  #released = (): void => {};
   /** When the last delayed piece leaves: none may overtake another. */
   #leavesAtMs = 0;
 
@@ -42,6 +55,7 @@ export class Link {
     client.on('close', () => {
       over(this);
       server.destroy();
+      this.#released();
     });
     // A server that is gone behind a silent proxy is not seen by the client.
     server.on('close', () => {
@@ -56,6 +70,16 @@ export class Link {
   }
 
   #request(bytes: Buffer): void {
+    if (this.#held !== undefined) {
+      this.#held.push(bytes);
+      return;
+    }
+    const holder = this.#faults.holderOf(bytes.toString('latin1'));
+    if (holder !== undefined) {
+      this.#held = [bytes];
+      holder({ deliver: () => this.#deliver() });
+      return;
+    }
     if (this.#faults.silent) {
       this.hasLost = true;
       return;
@@ -73,7 +97,21 @@ export class Link {
     this.#forward(this.#server, bytes);
   }
 
+  #deliver(): Promise<void> {
+    const held = this.#held;
+    if (held === undefined) return Promise.resolve();
+    const bytes = Buffer.concat(held);
+    this.#held = undefined;
+    if (this.#client.destroyed) return this.#faults.deliverLate(bytes);
+    const replied = new Promise<void>((resolve) => {
+      this.#released = resolve;
+    });
+    this.#forward(this.#server, bytes);
+    return replied;
+  }
+
   #reply(bytes: Buffer): void {
+    this.#released();
     const due = this.#onReply;
     this.#onReply = undefined;
     if (due?.fault === 'lose-reply') this.reset();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { Link, type ProxyFault } from './link.js';
+import { type HeldRequest, Link, type ProxyFault } from './link.js';
 
 interface Rule {
   readonly matches: (request: string) => boolean;
@@ -16,19 +16,21 @@ export class FaultProxy {
   /** Added to every request and every reply. */
   latencyMs = 0;
   readonly #server = net.createServer((client) => this.#accept(client));
-  readonly #targetPort: number;
+  readonly #target: { readonly port: number; readonly host: string };
   readonly #links = new Set<Link>();
   readonly #rules: Rule[] = [];
+  readonly #holds: { readonly text: string; readonly held: (request: HeldRequest) => void }[] = [];
+  readonly #late = new Set<net.Socket>();
   #silent = false;
   #port = 0;
 
-  private constructor(targetPort: number) {
-    this.#targetPort = targetPort;
+  private constructor(target: { readonly port: number; readonly host: string }) {
+    this.#target = target;
   }
 
-  /** Listens on a free port of 127.0.0.1 in front of another port there. */
-  static async start(targetPort: number): Promise<FaultProxy> {
-    const proxy = new FaultProxy(targetPort);
+  /** Listens on a free port of 127.0.0.1 in front of another port there, or of another host. */
+  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<FaultProxy> {
+    const proxy = new FaultProxy({ port: targetPort, host: targetHost });
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     proxy.#port = (proxy.#server.address() as net.AddressInfo).port;
@@ -69,8 +71,17 @@ export class FaultProxy {
     return new Promise((met) => this.#rules.push({ matches: (request) => request.includes(text), fault, met }));
   }
 
+  /**
+   * Stops the next request that contains this text, and keeps it: longer than its client waits, if you like. Resolves when one was
+   * stopped. What is still held when the proxy is closed is lost.
+   */
+  hold(text: string): Promise<HeldRequest> {
+    return new Promise((held) => this.#holds.push({ text, held }));
+  }
+
   async close(): Promise<void> {
     this.reset();
+    for (const socket of this.#late) socket.destroy();
     this.#server.close();
     if (this.#server.listening) await once(this.#server, 'close');
   }
@@ -81,8 +92,29 @@ export class FaultProxy {
     return index < 0 ? undefined : this.#rules.splice(index, 1)[0];
   }
 
+  /** Who waits for this request to be held. */
+  holderOf(request: string): ((held: HeldRequest) => void) | undefined {
+    const index = this.#holds.findIndex(({ text }) => request.includes(text));
+    return index < 0 ? undefined : this.#holds.splice(index, 1)[0]?.held;
+  }
+
+  /** Sends bytes that outlived their connection. Resolves at the first reply. */
+  deliverLate(bytes: Buffer): Promise<void> {
+    const socket = net.connect(this.#target);
+    this.#late.add(socket);
+    return new Promise((resolve) => {
+      socket.on('error', () => {});
+      socket.on('data', () => socket.destroy());
+      socket.on('close', () => {
+        this.#late.delete(socket);
+        resolve();
+      });
+      socket.write(bytes);
+    });
+  }
+
   #accept(client: net.Socket): void {
-    const server = net.connect(this.#targetPort, '127.0.0.1');
+    const server = net.connect(this.#target);
     this.#links.add(new Link(this, client, server, (link) => this.#links.delete(link)));
   }
 }

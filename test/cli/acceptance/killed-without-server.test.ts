@@ -6,6 +6,7 @@ import { firstLine, linesOf, runs, until } from '../support/poll.js';
 import type { Scene } from '../support/program.js';
 import { onRedis } from '../support/stores.js';
 import { undertakers } from '../support/undertakers.js';
+import { standStill } from '../../support/stand-still.js';
 
 function run(scene: Scene, file: string, command: string, ttl = '30s'): readonly string[] {
   return ['run', '--ttl', ttl, 'x', '--', 'sh', '-c', `echo $$ >> ${scene.file(file)}; ${command}`];
@@ -42,7 +43,7 @@ onRedis((scene, server) => {
 
     expectNotShown(scene, owner);
 
-    process.kill(server().pid, 'SIGSTOP');
+    standStill(server().pid);
     holder.child.kill('SIGKILL');
     await until('the command is gone', 1_000, () => !runs(command));
     for (let i = 0; i < 5; i++) {
@@ -60,7 +61,7 @@ onRedis((scene, server) => {
     const command = Number(await firstLine(scene.file('first')));
     scene.holdfast(run(scene, 'second', 'exec sleep 60'));
     await secondWaits(scene);
-    process.kill(server().pid, 'SIGSTOP');
+    standStill(server().pid);
     writeFileSync(scene.file('go'), '');
     await until('the command has ended', 5_000, () => !runs(command));
     await sleep(100);
@@ -78,7 +79,7 @@ onRedis((scene, server) => {
     await firstLine(scene.file('first'));
     scene.holdfast(run(scene, 'second', 'exec sleep 60'));
     await secondWaits(scene);
-    process.kill(server().pid, 'SIGSTOP');
+    standStill(server().pid);
     writeFileSync(scene.file('go'), '');
     expect((await holder.ended).status).toBe(0);
     expect(holder.stderr()).toContain('could not give "x" back');

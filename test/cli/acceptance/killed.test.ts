@@ -7,6 +7,7 @@ import { program, type Scene } from '../support/program.js';
 import { onEveryStore, onRedis } from '../support/stores.js';
 import { hasScript, onTerminal, quote } from '../support/terminal.js';
 import { undertakers } from '../support/undertakers.js';
+import { standStill } from '../../support/stand-still.js';
 
 /** Beyond every test here: nothing waits for it to run out. */
 const ttl = '30s';
@@ -75,7 +76,7 @@ onEveryStore((scene) => {
     await firstLine(scene.file('log'));
     scene.holdfast(stubborn(scene));
     await waiting(scene, 1);
-    holder.child.kill('SIGSTOP');
+    standStill(holder.child.pid);
     await sleep(1_500);
     expect(fencesIn(scene).length).toBe(1);
 

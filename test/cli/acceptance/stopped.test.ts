@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from '../support/poll.js';
 import type { Scene } from '../support/program.js';
 import { onEveryStore, onRedlock } from '../support/stores.js';
+import { standStill } from '../../support/stand-still.js';
 
 const ttlMs = 2_000;
 
@@ -26,7 +27,7 @@ function cases(scene: Scene, somebodyWaits: () => Promise<boolean>): void {
     const second = scene.holdfast(args('second'));
     await until('the second waits', 10_000, somebodyWaits);
 
-    stale.child.kill('SIGSTOP');
+    standStill(stale.child.pid);
     const stoppedAt = performance.now();
     expect(linesOf(scene.file('second'))).toEqual([]);
     const command = Number(await firstLine(scene.file('second'), 10_000));

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import process from 'node:process';
 import { expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from '../support/poll.js';
@@ -31,4 +33,20 @@ it('a command whose lease cannot be renewed gets SIGTERM in time, and SIGKILL be
   expect(performance.now() - blockedAt).toBeLessThan(ttlMs);
   expect((await holder.ended).status).toBe(76);
   expect(holder.stderr()).toContain('holdfast: stopped the command under "x": the lease could not be renewed\n');
+});
+
+it('SIGTERM ends a wait for a store that never answers, long before the ask would have been given up', async () => {
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const url = `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const waiter = scene.holdfast(['run', '--backend', url, 'x', '--', 'echo', 'never']);
+  await once(silent, 'connection');
+  waiter.child.kill('SIGTERM');
+  let status: number | null | undefined;
+  void waiter.ended.then((result) => {
+    status = result.status;
+  });
+  await until('its end', 8_000, () => status !== undefined);
+  expect(status).toBe(143);
+  silent.close();
 });

@@ -1,23 +1,17 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach } from 'vitest';
+import { compiled, root } from '../../support/compiled.js';
 import { until } from './poll.js';
 import { undertakers } from './undertakers.js';
 
-export const root = fileURLToPath(new URL('../../../', import.meta.url));
+export { root };
 
-/** The compiled program, made afresh if the sources are newer; or another build, to try one. */
-export const program = process.env['HOLDFAST_TEST_PROGRAM'] ?? built();
-
-function built(): string {
-  const result = spawnSync(process.execPath, [path.join(root, 'scripts', 'setup.mjs')], { encoding: 'utf8' });
-  if (result.status !== 0) throw new Error(`the set-up failed:\n${result.stderr}`);
-  return path.join(root, 'dist', 'cli', 'main.js');
-}
+/** The compiled program; or another build, to try one. */
+export const program = process.env['HOLDFAST_TEST_PROGRAM'] ?? path.join(compiled(), 'cli', 'main.js');
 
 export interface Ended {
   readonly status: number | null;

@@ -99,17 +99,20 @@ describe.skipIf(consulIsMissing)('a connection', () => {
     expect(await scene.server.keys()).toEqual([]);
   });
 
-  it('that loses the reply to a revocation: whoever was ended is told all the same', async () => {
-    const { proxy, consul: through } = await scene.proxy();
-    const backend = consul(through);
-    await scene.holder().acquire('job');
-    const lost = proxy.once(ofHold, 'lose-reply');
-    const by = { kind: 'revoked', reason: 'test', node: systemPorts().identity() } as const;
-    const { ended } = await backend.revoke(parseName('job'), by);
-    await lost;
-    expect(ended).toMatchObject([{ name: 'job', state: 'held' }]);
-    await backend.close();
-  });
+  it.each([false, true])(
+    'that loses the reply to a revocation: whoever was ended is told all the same (of one fence: %s)',
+    async (one) => {
+      const { proxy, consul: through } = await scene.proxy();
+      const backend = consul(through);
+      const { fence: ifFence } = await scene.holder().acquire('job');
+      const lost = proxy.once(ofHold, 'lose-reply');
+      const by = { kind: 'revoked', reason: 'test', node: systemPorts().identity(), ...(one ? { ifFence } : {}) } as const;
+      const { ended } = await backend.revoke(parseName('job'), by);
+      await lost;
+      expect(ended).toMatchObject([{ name: 'job', state: 'held' }]);
+      await backend.close();
+    },
+  );
 
   it('that loses the reply to a renewal: the lease goes on', async () => {
     const { proxy, consul: through } = await scene.proxy();

@@ -114,17 +114,20 @@ describe.skipIf(etcdIsMissing)('a connection', () => {
     expect(await scene.cluster.keys()).toEqual([]);
   });
 
-  it('that loses the reply to a revocation: whoever was ended is told all the same', async () => {
-    const proxy = await scene.proxy();
-    const backend = etcd({ grpc, endpoints: [`127.0.0.1:${proxy.port}`] });
-    await scene.holder().acquire('job');
-    const lost = proxy.once(`/job${ofHold}`, 'lose-reply');
-    const by = { kind: 'revoked', reason: 'test', node: systemPorts().identity() } as const;
-    const { ended } = await backend.revoke(parseName('job'), by);
-    await lost;
-    expect(ended).toMatchObject([{ name: 'job', state: 'held' }]);
-    await backend.close();
-  });
+  it.each([false, true])(
+    'that loses the reply to a revocation: whoever was ended is told all the same (of one fence: %s)',
+    async (one) => {
+      const proxy = await scene.proxy();
+      const backend = etcd({ grpc, endpoints: [`127.0.0.1:${proxy.port}`] });
+      const { fence: ifFence } = await scene.holder().acquire('job');
+      const lost = proxy.once(`/job${ofHold}`, 'lose-reply');
+      const by = { kind: 'revoked', reason: 'test', node: systemPorts().identity(), ...(one ? { ifFence } : {}) } as const;
+      const { ended } = await backend.revoke(parseName('job'), by);
+      await lost;
+      expect(ended).toMatchObject([{ name: 'job', state: 'held' }]);
+      await backend.close();
+    },
+  );
 
   it('that loses the reply to a renewal: the lease goes on', async () => {
     const proxy = await scene.proxy();

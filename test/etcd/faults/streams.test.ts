@@ -113,6 +113,26 @@ describe.skipIf(etcdIsMissing)('streams', () => {
     await other.release();
   });
 
+  it('a revocation of one reader that is held up until that one has left: the other readers stay', async () => {
+    const relay = await relayed();
+    const operator = etcd({ grpc, endpoints: [relay.address] });
+    const store = etcd({ grpc, endpoints: [scene.server.address] });
+    const [meant, other] = [ask('job', { mode: 'shared' }), ask('job', { mode: 'shared' })];
+    const grant = await store.acquire(meant);
+    await store.acquire(other);
+    if (grant.outcome !== 'granted') return expect.unreachable('readers share');
+    let met = () => {};
+    const until = new Promise<void>((resolve) => {
+      met = resolve;
+    }).then(async () => void (await store.release(heldOf(meant))));
+    relay.holdUp = { text: 'too late', until, met, used: false };
+    const by = { kind: 'revoked', reason: 'too late', node: meant.node, ifFence: grant.fences.last } as const;
+    expect(await operator.revoke(meant.name, by)).toEqual({ ended: [] });
+    expect(relay.holdUp.used).toBe(true);
+    expect(await store.release(heldOf(other))).toBe('released');
+    await Promise.all([operator.close(), store.close()]);
+  });
+
   it('an ask to a member that stops before it answers: it may have been granted, that is said, and it is withdrawn', async () => {
     const relay = await relayed();
     const locks = scene.holder({ endpoints: [relay.address], ttlMs: 60_000, etcd: { commandTimeoutMs: 300 } });

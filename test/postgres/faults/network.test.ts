@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { postgresFromUrl } from '../../../src/backends/postgres/index.js';
 import type { Holdfast } from '../../../src/core/holdfast.js';
 import { limits } from '../../../src/core/limits.js';
-import type { FaultProxy } from '../../../src/testkit/index.js';
+import type { FaultProxy } from '../../../src/testkit/faults/proxy.js';
 import { postgresIsMissing } from '../../support/postgres-server.js';
 import { lossOf, thrownBy, until } from '../../support/waits.js';
 import { Scene } from '../scene.js';
@@ -131,7 +131,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
     const [locks, proxy] = await setUp({ ttlMs: 10_000 });
     const other = await scene.holder().acquire('job');
     const lost = proxy.once('v1_abandon', 'lose-reply');
-    expect(await thrownBy(locks.acquire('job', { waitMs: 100 }))).toMatchObject({ code: 'TIMED_OUT' });
+    expect(await thrownBy(locks.acquire('job', { waitMs: 500 }))).toMatchObject({ code: 'TIMED_OUT' });
     await lost;
     await until(async () => (await scene.server.value('SELECT count(*)::int FROM holdfast.waiters')) === 0, 'no place is left');
     expect(await other.release()).toBe('released');

@@ -4,7 +4,7 @@ import { acquireScript } from '../../../src/backends/redis/scripts/acquire.js';
 import { releaseScript } from '../../../src/backends/redis/scripts/release.js';
 import { renewScript } from '../../../src/backends/redis/scripts/renew.js';
 import type { Holdfast } from '../../../src/core/holdfast.js';
-import type { FaultProxy } from '../../../src/testkit/index.js';
+import type { FaultProxy } from '../../../src/testkit/faults/proxy.js';
 import { clients } from '../../support/redis-clients.js';
 import { redisIsMissing } from '../../support/redis-server.js';
 import { until } from '../../support/waits.js';
@@ -91,10 +91,10 @@ describe.skipIf(redisIsMissing).each(Object.keys(clients))('a reply that is lost
     const [locks, proxy] = await setUp(10_000);
     const other = await (await scene.holder()).acquire('job');
     // Its script is known to the server from here on.
-    await expect(locks.acquire('job', { waitMs: 100 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    await expect(locks.acquire('job', { waitMs: 500 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
     await until(async () => (await scene.server.command('EXISTS', '{holdfast:job}:who')) === ':0\r\n', 'no place is left');
     const lost = proxy.once(abandonScript.sha, 'lose-reply');
-    await expect(locks.acquire('job', { waitMs: 100 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
+    await expect(locks.acquire('job', { waitMs: 500 })).rejects.toMatchObject({ code: 'TIMED_OUT' });
     await lost;
     await until(async () => (await scene.server.command('EXISTS', '{holdfast:job}:who')) === ':0\r\n', 'no place is left');
     expect(await other.release()).toBe('released');

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { redisIsMissing } from '../../support/redis-server.js';
 import { Scene } from './scene.js';
+import { standStill } from '../../support/stand-still.js';
 
 describe.skipIf(redisIsMissing)('a holder that stood still past its TTL', () => {
   const scene = new Scene();
 
   it('stopped and continued: its late write is refused, and the first touch says that the lease is lost', async () => {
     const stopped = await scene.holderProcess('job', 500);
-    stopped.child.kill('SIGSTOP');
+    standStill(stopped.child.pid);
     const locks = await scene.holder();
     const lease = await locks.acquire('job');
     expect(await scene.work(lease)).toBe(true);

@@ -80,6 +80,19 @@ export function int(number: number): Field<number, number> {
   };
 }
 
+/** A number that another client has chosen among all of 64 bits, such as the lease of another library's lock. */
+export function int64(number: number): Field<bigint, bigint> {
+  return {
+    number,
+    write(writer, value) {
+      writer.tag(number, varint);
+      writer.varint64(value);
+    },
+    read: (reader) => reader.varint64(),
+    initial: () => 0n,
+  };
+}
+
 /** A number of 64 random bits, such as a member's: as hexadecimal text, as etcdctl shows it. */
 export function id(number: number): Field<never, string> {
   return { number, write: () => {}, read: (reader) => reader.varint64().toString(16), initial: () => '0' };
@@ -158,6 +171,16 @@ class Writer {
       rest = Math.floor(rest / 0x80);
     }
     this.#buffer[this.#position++] = rest;
+  }
+
+  varint64(value: bigint): void {
+    this.#room(10);
+    let rest = value;
+    while (rest > 0x7fn) {
+      this.#buffer[this.#position++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.#buffer[this.#position++] = Number(rest);
   }
 
   text(value: Text): void {

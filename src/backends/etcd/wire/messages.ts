@@ -1,4 +1,4 @@
-import { bool, id, int, type Message, message, nested, repeated, text } from './codec.js';
+import { bool, id, int, int64, type Message, message, nested, repeated, text } from './codec.js';
 
 // The messages of etcd's API that are used here, with the numbers of its rpc.proto and kv.proto (etcd 3.4 to 3.6). Fields that
 // nobody reads are left out: they are skipped.
@@ -33,6 +33,10 @@ export const rangeResponse = message({
   more: bool(3),
   count: int(4),
 });
+/** The same of keys that others may have written, whose leases have any of 64 bits. */
+const anyKeyValue = message({ key: text(1), createRevision: int(2), modRevision: int(3), value: text(5), lease: int64(6) });
+export const anyRangeResponse = message({ kvs: repeated(nested(2, anyKeyValue)) });
+export type AnyKeyValue = Out<typeof anyKeyValue>;
 export type RangeRequest = In<typeof rangeRequest>;
 
 const putRequest = message({ key: text(1), value: text(2), lease: int(3) });
@@ -114,6 +118,7 @@ export const leaseRevokeResponse = message({ header: nested(1, header) });
 export const keepAliveRequest = message({ id: int(1) });
 export const keepAliveResponse = message({ header: nested(1, header), id: int(2), ttl: int(3) });
 export const timeToLiveRequest = message({ id: int(1) });
+export const anyTimeToLiveRequest = message({ id: int64(1) });
 export const timeToLiveResponse = message({ header: nested(1, header), id: int(2), ttl: int(3), grantedTtl: int(4) });
 
 /** Of `filters`. */

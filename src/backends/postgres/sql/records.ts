@@ -1,3 +1,5 @@
+import { inside } from './transaction.js';
+
 /** How long, and how many, writes leave a trace. */
 const traceMs = 60_000;
 const traces = 256;
@@ -20,6 +22,18 @@ BEGIN
   IF pg_is_in_recovery() THEN RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = 'the server is in recovery'; END IF;
   SELECT * INTO _r FROM ${s}.records WHERE key = _key AND (expires IS NULL OR expires > _t);
   RETURN ${s}.v1_record(false, _t, _r.value, _r.version, _r.expires);
+END $holdfast$;
+
+-- A page of those below a prefix, as of one moment: the key, and what get answers.
+CREATE OR REPLACE FUNCTION ${s}.v1_record_list(_prefix text, _after text, _max integer) RETURNS text LANGUAGE plpgsql STABLE AS $holdfast$
+DECLARE
+  _t timestamptz := clock_timestamp();
+BEGIN
+  IF pg_is_in_recovery() THEN RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = 'the server is in recovery'; END IF;
+  -- Keys consist of the characters below chr(127).
+  RETURN (SELECT coalesce(json_agg(json_build_array(p.key, ${s}.v1_record(false, _t, p.value, p.version, p.expires)) ORDER BY p.key), '[]') FROM (
+    SELECT key, value, version, expires FROM ${s}.records WHERE key >= _prefix AND key < _prefix || chr(127) AND (_after IS NULL OR key > _after)
+      AND (expires IS NULL OR expires > _t) ORDER BY key LIMIT _max) p)::text;
 END $holdfast$;
 
 -- With _version compares and sets; without, creates.
@@ -63,5 +77,20 @@ BEGIN
         WHERE i < ${traces} AND split_part(w, '-', 1)::bigint > _us - ${traceMs * 1000}) kept)
     WHERE key = _key;
   RETURN ${s}.v1_record(true, _t, _value, _own, _expires);
+END $holdfast$;
+
+-- Compares and sets in a transaction of the application, in every isolation level: nobody else writes the record before that ends.
+CREATE OR REPLACE FUNCTION ${s}.v1_record_set_in(_key text, _id text, _value text, _ttl bigint, _version text) RETURNS text LANGUAGE plpgsql AS $holdfast$
+DECLARE
+  _r ${s}.records;
+  _t timestamptz := date_trunc('milliseconds', clock_timestamp());
+  _own text;
+BEGIN
+  ${inside}
+  _own := greatest(${s}.v1_us(clock_timestamp()), split_part(_version, '-', 1)::bigint + 1) || '-' || _id;
+  UPDATE ${s}.records SET value = _value, version = _own, expires = _t + _ttl * interval '1 millisecond', writes = ARRAY[_own] || writes[1:${traces - 1}]
+    WHERE key = _key AND version = _version AND (expires IS NULL OR expires > _t) RETURNING * INTO _r;
+  IF FOUND THEN RETURN ${s}.v1_record(true, _t, _r.value, _r.version, _r.expires); END IF;
+  RETURN ${s}.v1_record_get(_key);
 END $holdfast$;
 `;

@@ -2,10 +2,10 @@ import { turnKey } from './common.js';
 
 /**
  * Ends every hold. With an heir (`_mode` is not null, `_id` is its owner), grants to it in the same step; one that was ended robs nobody.
- * Answers JSON: the id, the holders that were ended, and the grant as `acquire` tells it, or null.
+ * Ends nothing unless a hold of `_if_fence` is there; null: any. Answers JSON: the id, the holders that were ended, and the grant as `acquire` tells it, or null.
  */
 export const revoke = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_revoke(_name text, _id text, _why text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.v1_revoke(_name text, _id text, _why text, _if_fence text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
@@ -35,6 +35,9 @@ BEGIN
   END IF;
 
   _ended := ${s}.v1_holders(_name, _t, 100000);
+  IF _if_fence IS NOT NULL AND NOT EXISTS (SELECT FROM json_array_elements(_ended) AS h WHERE h ->> 'last' = _if_fence) THEN
+    RETURN json_build_array(_id, '[]'::json, NULL)::text;
+  END IF;
   FOR _owner IN SELECT h ->> 'owner' FROM json_array_elements(_ended) AS h LOOP
     PERFORM ${s}.v1_bury(_name, _owner, _why);
   END LOOP;

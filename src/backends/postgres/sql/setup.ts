@@ -27,20 +27,30 @@ export function definitions(schema: string): string {
 }
 
 /**
- * The installation as one text, which the server takes for one transaction: one process at a time, and only where something is missing.
+ * An installation as one text, which the server takes for one transaction: one process at a time, whatever it installs, and only where
+ * something is missing.
  *
  * `CREATE SCHEMA` is asked for only where the schema is missing: it needs a right of its own, also with IF NOT EXISTS.
  */
-export function installation(schema: string): string {
-  const s = identifier(schema);
+export function installationOf(schema: string, statements: string): string {
   const quoted = literal(schema);
   return `SELECT pg_advisory_xact_lock(${seed(`setup ${schema}`)});
 DO $setup$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${quoted}) THEN EXECUTE 'CREATE SCHEMA ' || quote_ident(${quoted}); END IF;
+EXCEPTION WHEN unique_violation OR duplicate_schema THEN
+  -- Somebody else, who does not know of our lock, has created it meanwhile.
 END $setup$;
-${definitions(schema)}
-INSERT INTO ${s}.meta VALUES (${version}, clock_timestamp(), clock_timestamp()) ON CONFLICT DO NOTHING;`;
+${statements}`;
+}
+
+/** That of the locks and records. */
+export function installation(schema: string): string {
+  return installationOf(
+    schema,
+    `${definitions(schema)}
+INSERT INTO ${identifier(schema)}.meta VALUES (${version}, clock_timestamp(), clock_timestamp()) ON CONFLICT DO NOTHING;`,
+  );
 }
 
 /** What a role needs that did not install it. */

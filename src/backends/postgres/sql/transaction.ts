@@ -1,6 +1,6 @@
 import { askKey, turnKey } from './common.js';
 
-const inside = `
+export const inside = `
   -- BEGIN was a statement of its own, so in a transaction the two differ.
   IF now() = statement_timestamp() THEN RAISE EXCEPTION USING ERRCODE = 'HF003', MESSAGE = 'not in a transaction'; END IF;`;
 

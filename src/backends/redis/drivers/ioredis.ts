@@ -4,6 +4,7 @@ import type { Stop } from '../../../core/backend.js';
 import { InvalidArgumentError } from '../../../core/errors.js';
 import { type Driver, NotConnectedError, type OwnConnection, type Reply } from '../driver.js';
 import { ownConnections } from './own-connections.js';
+import { reopening } from './reopening.js';
 
 /** The subset of ioredis (5.4 and later, 6) that is used. */
 export interface IoredisClient {
@@ -14,6 +15,7 @@ export interface IoredisClient {
   readonly stream?: unknown;
   call(command: string, ...args: string[]): Promise<unknown>;
   duplicate(override?: object): IoredisClient;
+  connect(): Promise<void>;
   // biome-ignore lint/suspicious/noExplicitAny: what a listener is given depends on the event
   on(event: string, listener: (...args: any[]) => void): unknown;
   off(event: string, listener: () => void): unknown;
@@ -29,7 +31,22 @@ const subscribeAgainMs = 1_000;
 const reconnectMsMax = 1_000;
 
 const pauseMs = (tries: number) => Math.min(tries * 50, reconnectMsMax);
-export const reconnecting = { retryStrategy: pauseMs, sentinelRetryStrategy: pauseMs };
+/**
+ * A sentinel that hangs is not waited for: it often stands on the machine of the master that does. One that is only far away has to connect
+ * and to answer twice in that time: ioredis introduces itself first.
+ */
+const sentinelTimeoutMs = 2_000;
+export const reconnecting = {
+  retryStrategy: pauseMs,
+  sentinelRetryStrategy: pauseMs,
+  sentinelCommandTimeout: sentinelTimeoutMs,
+};
+
+/** For connections of our own beside the application's: who has said how long to wait for a sentinel knows how far away it is. */
+function reconnectingLike({ options }: IoredisClient): typeof reconnecting {
+  const { sentinelCommandTimeout } = options as { readonly sentinelCommandTimeout?: number | null };
+  return { ...reconnecting, sentinelCommandTimeout: sentinelCommandTimeout ?? sentinelTimeoutMs };
+}
 
 /** @throws InvalidArgumentError if the client would change our keys */
 export function ioredisDriver(client: IoredisClient): Driver {
@@ -118,7 +135,8 @@ function gathering(): (stream: unknown) => void {
 /** A connection that fails with what was sent on it. */
 export function connectOwn(client: IoredisClient): OwnConnection {
   const never = { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 };
-  const connection = client.duplicate({ ...reconnecting, ...never, lazyConnect: false, enableAutoPipelining: false });
+  const connection = client.duplicate({ ...reconnectingLike(client), ...never, lazyConnect: false, enableAutoPipelining: false });
+  const stopReopening = reopening(connection);
   let epoch = 0;
   connection.on('error', () => {});
   connection.on('ready', () => {
@@ -132,7 +150,10 @@ export function connectOwn(client: IoredisClient): OwnConnection {
       if (connection.status !== 'ready') return Promise.reject(new NotConnectedError('not connected yet'));
       return connection.call(...(args as [string, ...string[]])) as Promise<Reply>;
     },
-    close: () => connection.disconnect(),
+    close() {
+      stopReopening();
+      connection.disconnect();
+    },
   };
 }
 
@@ -147,8 +168,9 @@ export function refuseKeyPrefix(options: object): void {
 }
 
 function subscribe(client: IoredisClient, channel: string, message: (text: string) => void, active: () => void): Stop {
-  const override = { ...reconnecting, lazyConnect: false, autoResubscribe: false, enableOfflineQueue: true };
+  const override = { ...reconnectingLike(client), lazyConnect: false, autoResubscribe: false, enableOfflineQueue: true };
   const connection = client.duplicate(override) as IoredisSubscriber;
+  const stopReopening = reopening(connection);
   let stopped = false;
   const begin = () => {
     if (stopped) return;
@@ -160,6 +182,7 @@ function subscribe(client: IoredisClient, channel: string, message: (text: strin
   connection.on('message', (_channel: string, text: string) => message(text));
   return () => {
     stopped = true;
+    stopReopening();
     connection.disconnect();
   };
 }

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers';
 import type { Stop } from '../../../core/backend.js';
 import { type Driver, NotConnectedError, type OwnConnection, type Reply } from '../driver.js';
+import { destroying } from './destroying.js';
 import { ownConnections } from './own-connections.js';
 
 /** The subset of node-redis (the package `redis`, 5 and 6) that is used. */
@@ -52,6 +53,7 @@ export function nodeRedisDriver(client: NodeRedisClient): Driver {
 export function connectOwn(client: NodeRedisClient): OwnConnection {
   const socket = { ...(client as NodeRedisSubscriber).options?.socket, reconnectStrategy };
   const connection = client.duplicate({ socket, disableOfflineQueue: true });
+  const close = destroying(connection);
   let epoch = 0;
   connection.on('error', () => {});
   connection.on('ready', () => {
@@ -66,14 +68,13 @@ export function connectOwn(client: NodeRedisClient): OwnConnection {
       if (!connection.isReady) return Promise.reject(new NotConnectedError('not connected yet'));
       return connection.sendCommand(args, plainReplies) as Promise<Reply>;
     },
-    close() {
-      if (connection.isOpen) connection.destroy();
-    },
+    close,
   };
 }
 
 function subscribe(client: NodeRedisSubscriber, channel: string, message: (text: string) => void, active: () => void): Stop {
   const connection = client.duplicate({ socket: { ...client.options?.socket, reconnectStrategy } }) as NodeRedisSubscriber;
+  const close = destroying(connection);
   let stopped = false;
   let subscribed = false;
   const begin = () => {
@@ -92,6 +93,6 @@ function subscribe(client: NodeRedisSubscriber, channel: string, message: (text:
   connection.connect().catch(() => {});
   return () => {
     stopped = true;
-    if (connection.isOpen) connection.destroy();
+    close();
   };
 }

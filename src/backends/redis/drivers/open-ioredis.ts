@@ -5,6 +5,7 @@ import { ifInstalled } from './installed.js';
 import { type IoredisClient, ioredisDriver, reconnecting } from './ioredis.js';
 import { type IoredisCluster, ioredisClusterDriver } from './ioredis-cluster.js';
 import { ownDriver, type Troubles } from './own.js';
+import { reopening } from './reopening.js';
 
 type Library = Pick<typeof import('ioredis'), 'Redis' | 'Cluster'>;
 
@@ -26,12 +27,12 @@ export async function withIoredis(target: Target): Promise<Driver | undefined> {
     target.kind === 'cluster'
       ? ioredisClusterDriver(client as unknown as IoredisCluster)
       : ioredisDriver(client as unknown as IoredisClient);
-  return ownDriver(
-    driver,
-    troubles,
-    () => client.status === 'ready',
-    () => client.disconnect(),
-  );
+  const stopReopening = reopening(client);
+  const close = () => {
+    stopReopening();
+    client.disconnect();
+  };
+  return ownDriver(driver, troubles, () => client.status === 'ready', close);
 }
 
 function openServer({ Redis }: Library, target: Target): Redis {

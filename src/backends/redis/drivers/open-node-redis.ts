@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers';
 import type { Driver } from '../driver.js';
 import type { Target } from '../url.js';
+import { destroying } from './destroying.js';
 import { ifInstalled } from './installed.js';
 import { type NodeRedisClient, nodeRedisDriver, reconnectStrategy } from './node-redis.js';
 import { type NodeRedisCluster, nodeRedisClusterDriver } from './node-redis-cluster.js';
@@ -8,6 +9,9 @@ import { type NodeRedisSentinel, nodeRedisSentinelDriver } from './node-redis-se
 import { ownDriver, type Troubles } from './own.js';
 
 type OwnClient = NodeRedisClient | NodeRedisSentinel | NodeRedisCluster;
+
+/** A sentinel that hangs is not waited for: it often stands on the machine of the master that does. Pings keep others from falling silent. */
+const sentinelClientOptions = { pingInterval: 500, socket: { socketTimeout: 2_000 } };
 
 /** A client of our own; undefined if the package `redis` is not installed. */
 export async function withNodeRedis(target: Target): Promise<Driver | undefined> {
@@ -19,8 +23,13 @@ export async function withNodeRedis(target: Target): Promise<Driver | undefined>
     troubles.last = error;
   });
   let closed = false;
+  const destroy = target.kind === 'single' ? destroying(client) : () => void (client.isOpen && client.destroy());
+  const connected = () => {
+    // A Cluster that is closed while it is looked for connects all the same.
+    if (closed && target.kind === 'cluster') client.destroy();
+  };
   const connect = () => {
-    client.connect().catch((error: Error) => {
+    client.connect().then(connected, (error: Error) => {
       troubles.last = error;
       // Sentinels and Clusters are looked for once; a single server again and again, by the client itself.
       if (!closed && !client.isOpen) setTimeout(connect, reconnectStrategy(0)).unref();
@@ -29,7 +38,7 @@ export async function withNodeRedis(target: Target): Promise<Driver | undefined>
   connect();
   const close = () => {
     closed = true;
-    if (client.isOpen) void client.destroy();
+    destroy();
   };
   return ownDriver(driver, troubles, isReady, close);
 }
@@ -51,8 +60,14 @@ function open({ createClient, createSentinel, createCluster }: typeof import('re
   }
   if (kind === 'sentinel') {
     const nodeClientOptions = { ...login, database, socket };
-    // With a connection of its own for commands, they need not wait for each other to get it.
-    const made = createSentinel({ name: master, sentinelRootNodes: [...addresses], nodeClientOptions, reserveClient: true });
+    const made = createSentinel({
+      name: master,
+      sentinelRootNodes: [...addresses],
+      nodeClientOptions,
+      sentinelClientOptions,
+      // With a connection of its own for commands, they need not wait for each other to get it.
+      reserveClient: true,
+    });
     const client = made as unknown as NodeRedisSentinel;
     return { client, driver: nodeRedisSentinelDriver(client), isReady: () => client.isReady };
   }

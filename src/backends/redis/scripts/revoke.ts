@@ -6,12 +6,12 @@ export const revokeScript = script(
   `
 -- Ends every hold. With an heir, grants to it in the same step; one that was abandoned robs nobody.
 -- KEYS  1 the lock
--- ARGV  1 who ends it, as the holder is told, 2 id of this call; with an heir that is its owner, and also: 3 its mode, 4 TTL in ms,
---       5 number of fences, 6 rest of the record, 7 how long the fence is kept, in ms
+-- ARGV  1 who ends it, as the holder is told, 2 id of this call, 3 the fence of which a hold must be there, or '';
+--       with an heir the id is its owner, and also: 4 its mode, 5 TTL in ms, 6 number of fences, 7 rest of the record, 8 how long the fence is kept, in ms
 -- reply {id, now in ms, holders that were ended, first fence, last fence}; no fences without a grant
-local K, why, id, mode = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
+local K, why, id, only, mode = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local owner = mode and id
-local ttl, fences, rest, retention = tonumber(ARGV[4] or 0), tonumber(ARGV[5] or 0), ARGV[6], ARGV[7]
+local ttl, fences, rest, retention = tonumber(ARGV[5] or 0), tonumber(ARGV[6] or 0), ARGV[7], ARGV[8]
 ${siblings}
 ${base}
 ${granting}
@@ -43,6 +43,11 @@ elseif isEnded(id) then
 end
 
 local ended = holders(v, 100000)
+local isThere = only == ''
+for _, holder in ipairs(isThere and {} or ended) do
+  isThere = isThere or string.match(holder[2], '^{"holdfast":1,"owner":"[^"]+","first":"%d+","last":"(%d+)"') == only
+end
+if not isThere then ended = {} end
 -- First what a full server allows: after that it allows the rest of the script too.
 if #ended > 0 then call('DEL', K, H, R) end
 for _, holder in ipairs(ended) do

@@ -1,8 +1,8 @@
 import type { LockRecord, Release, RevokedBy } from '../../../core/backend.js';
 import type { Reply } from '../../redis/driver.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
-import { holderRecord, type Place } from '../../redis/values.js';
-import type { HoldCopy, NodeRenewal, Standing, Vote, Confirmed } from '../node.js';
+import { holderRecord, ownerIn, type Place } from '../../redis/values.js';
+import type { Confirmed, HoldCopy, NodeHolder, NodeRenewal, Standing, Vote } from '../node.js';
 
 // What the scripts answer, in the words of the port. Their replies are described at the top of each.
 
@@ -14,8 +14,24 @@ export function standingOf(reply: Reply): Standing {
   return { state, votesInMs: number(words[1]), nowUs: number(words[2]) };
 }
 
+/** A ballot as it is sent, and the fences of a node that follows its proposal. */
+export interface Proposed {
+  readonly owner: string;
+  readonly proposal: string;
+  readonly first: bigint;
+  readonly last: bigint;
+}
+
 /** Once for each node and lock: without the ease of spread and rest, which cost more than the rest of it. */
-export function voteOf(reply: Reply, owner: string, place: Omit<Place, 'nowMs'>): Standing & { readonly vote?: Vote } {
+export function voteOf(reply: Reply, proposed: Proposed, place: Omit<Place, 'nowMs'>): Standing & { readonly vote?: Vote } {
+  const { owner, proposal, first, last } = proposed;
+  if (typeof reply === 'string') {
+    // Another's yes must not be taken for one's own, nor that of another round.
+    const [to, follows, seconds, us] = reply.split(' ');
+    if (to !== owner || follows !== proposal || us === undefined) throw misdelivered();
+    const nowUs = Number(seconds) * 1_000_000 + Number(us);
+    return { state: 'votes', votesInMs: 0, nowUs, vote: { outcome: 'yes', first, last, ended: nobody } };
+  }
   const standing = standingOf(reply);
   if (standing.state !== 'votes') return standing;
   const words = list(reply);
@@ -27,7 +43,6 @@ function saidOf(words: readonly Reply[], owner: string, place: Omit<Place, 'nowM
   const outcome = words[3];
   if (outcome === 'ended') return { outcome };
   if (outcome === 'held') return { outcome, holder: holderRecord(words[4] ?? null, { ...place, nowMs }) };
-  // Another's yes must not be taken for one's own.
   if (outcome !== 'yes' || words[6] !== owner) throw misdelivered();
   const first = BigInt(text(words[4]));
   const last = words[5] === words[4] ? first : BigInt(text(words[5]));
@@ -96,6 +111,15 @@ export function roundIn(reply: Reply): number | undefined {
   const [, ended, round] = list(reply);
   if (!Array.isArray(ended) || round === undefined) throw misdelivered();
   return number(round) < 0 ? undefined : number(round);
+}
+
+/** Of the same, where nothing was to be ended. */
+export function holderIn(reply: Reply, place: Omit<Place, 'nowMs'>): NodeHolder | undefined {
+  const [now, found] = list(reply);
+  if (!Array.isArray(found)) throw misdelivered();
+  const [holder = null] = list(found);
+  const owner = holder === null ? undefined : ownerIn(holder);
+  return owner === undefined ? undefined : { owner, record: holderRecord(holder, { ...place, nowMs: number(now) }) };
 }
 
 export function endedOf(reply: Reply, place: Omit<Place, 'nowMs'>): readonly LockRecord[] {

@@ -3,16 +3,29 @@ import type { Ports } from '../../../core/clock.js';
 import { OutcomeUnknownError } from '../../../core/errors.js';
 import { limits } from '../../../core/limits.js';
 import type { LockName } from '../../../core/name.js';
-import { Commands } from '../../redis/commands.js';
+import { Commands, callId } from '../../redis/commands.js';
 import type { Driver, Reply } from '../../redis/driver.js';
 import { Keys } from '../../redis/keys.js';
 import { Server } from '../../redis/probe/server.js';
 import { list, misdelivered, number, text } from '../../redis/replies.js';
-import { restOf } from '../../redis/values.js';
 import { Wakes } from '../../redis/wakes.js';
-import type { Ballot, Claim, HoldCopy, Joined, Node, NodeRenewal, Report, Standing, Terms, Vote, Confirmed } from '../node.js';
+import type {
+  Ballot,
+  Claim,
+  Confirmed,
+  HoldCopy,
+  Joined,
+  Node,
+  NodeHolder,
+  NodeRenewal,
+  Report,
+  Sight,
+  Standing,
+  Terms,
+  Vote,
+} from '../node.js';
 import { patienceMs, type Settings } from '../options.js';
-import { confirmedOf, copyOf, endedOf, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
+import { confirmedOf, copyOf, endedOf, holderIn, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
 import { holdersBelow } from './listing.js';
 import { selfOf } from './persistence.js';
 import { report } from './report.js';
@@ -26,6 +39,8 @@ import { renewScript } from './scripts/renew.js';
 import { repairScript } from './scripts/repair.js';
 import { revokeScript } from './scripts/revoke.js';
 import { voteScript } from './scripts/vote.js';
+import { sightOf } from './sight.js';
+import { ballotTexts, ttlOf, whole } from './texts.js';
 
 /** How often a server may be another one between two questions, before it is called unreachable. */
 const joinTriesMax = 3;
@@ -40,8 +55,13 @@ export class RedisNode implements Node {
   readonly #wakes: Wakes;
   readonly #record: string;
   readonly #retention: string;
+  readonly #tool: string;
 
-  constructor(name: string, driver: Driver, settings: Settings, ports?: Ports) {
+  /** @param tool how the server's own tool is called to reach it; else that is told from its name */
+  constructor(name: string, driver: Driver, settings: Settings, ports?: Ports, tool?: string) {
+    this.#tool =
+      tool ??
+      `redis-cli${name.replace(/^(.*):(\d+)$|.*/, (_, host, port) => (port === undefined ? '' : ` -h ${host} -p ${port}`))}`;
     this.name = name;
     this.#driver = driver;
     this.#settings = settings;
@@ -68,16 +88,18 @@ export class RedisNode implements Node {
     throw new OutcomeUnknownError(`${this.name} is restarted again and again: see its log`);
   }
 
-  vote({ ask, round, proposal, robs }: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
+  vote(ballot: Ballot, incarnation: string): Promise<Standing & { readonly vote?: Vote }> {
+    const { ask, robs } = ballot;
     const key = this.#keys.of(ask.name);
-    const args = [ask.owner, ttlOf(ask), restOf(ask), this.#retention, String(ask.fences), whole(proposal), whole(round)];
-    args.push(incarnation);
+    const texts = ballotTexts(ballot);
+    const { owner, ttl, rest, fences, proposal, round } = texts;
+    const args = [owner, ttl, rest, this.#retention, fences, proposal, round, incarnation];
     // Each word more costs the server as much as a small part of the script.
     const isWatched = this.#wakes.isWatched(key);
     if (isWatched || robs !== undefined) args.push(isWatched ? this.#wakes.channel : '');
     if (robs !== undefined) args.push(whyOf(robs));
     const place = { name: ask.name.text, key };
-    const read = (reply: Reply) => voteOf(reply, ask.owner, place);
+    const read = (reply: Reply) => voteOf(reply, texts, place);
     return this.#commands.ask(voteScript, [key, this.#record], args, this.#timeoutMs(ask.ttlMs), read);
   }
 
@@ -126,17 +148,33 @@ export class RedisNode implements Node {
   }
 
   async roundOf(name: LockName): Promise<number | undefined> {
-    return roundIn(await this.#commands.eval(revokeScript, [this.#keys.of(name)], ['', ''], this.#timeoutMs()));
+    return roundIn(await this.#look(this.#keys.of(name)));
   }
 
-  async revoke(name: LockName, by: RevokedBy, upToRound: number): Promise<readonly LockRecord[]> {
+  async holderOf(name: LockName): Promise<NodeHolder | undefined> {
     const key = this.#keys.of(name);
-    const reply = await this.#commands.eval(revokeScript, [key], [whyOf(by), whole(upToRound)], this.#timeoutMs());
+    return holderIn(await this.#look(key), { name: name.text, key });
+  }
+
+  async revoke(name: LockName, by: RevokedBy, upToRound: number, only = ''): Promise<readonly LockRecord[]> {
+    const key = this.#keys.of(name);
+    const reply = await this.#commands.eval(
+      revokeScript,
+      [key],
+      [whyOf(by), whole(upToRound), only, callId()],
+      this.#timeoutMs(),
+    );
     return endedOf(reply, { name: name.text, key });
   }
 
   list(prefix: string): Promise<readonly LockRecord[]> {
     return holdersBelow(this.#commands, this.#keys, prefix, this.#settings.commandTimeoutMs);
+  }
+
+  examine(name: LockName): Promise<Sight> {
+    const { commandTimeoutMs: timeoutMs } = this.#settings;
+    const examiner = { commands: this.#commands, keys: this.#keys, timeoutMs, tool: this.#tool };
+    return sightOf(this.name, examiner, this.#driver, this.#settings, this.#record, name);
   }
 
   watch(name: LockName, wake: () => void): Stop {
@@ -162,6 +200,10 @@ export class RedisNode implements Node {
     const { renewals: found, ...standing } = renewalsOf(reply, owners);
     for (const [n, { index }] of portion.entries()) renewals[index] = found[n] ?? { outcome: 'gone' };
     return standing;
+  }
+
+  #look(key: string): Promise<Reply> {
+    return this.#commands.eval(revokeScript, [key], ['', '', '', ''], this.#timeoutMs());
   }
 
   /** Whoever is woken next will do; if it is lost, a poll finds the name free. */
@@ -203,16 +245,6 @@ export function recordKey(prefix: string): string {
 
 function whyOf({ kind, reason }: RevokedBy): string {
   return JSON.stringify({ kind, reason });
-}
-
-/** PEXPIRE takes whole milliseconds. */
-function ttlOf({ ttlMs }: { readonly ttlMs: number }): string {
-  return String(Math.ceil(ttlMs));
-}
-
-/** Below 2^53. */
-function whole(n: number): string {
-  return String(Math.floor(n));
 }
 
 function flag(yes: boolean): string {

@@ -1,11 +1,17 @@
 import { pairs, parseInfo } from '../../redis/probe/facts.js';
 import type { Server } from '../../redis/probe/server.js';
-import { text } from '../../redis/replies.js';
+import { list, number, text } from '../../redis/replies.js';
 
 export interface Self {
   readonly runId: string;
   /** Every write is on disk before it is answered, and the disk is this server's own: a restart forgets nothing. */
   readonly durable: boolean;
+}
+
+/** The server's clock, in epoch milliseconds, as `TIME` tells it. */
+export async function clockOf(server: Server): Promise<number> {
+  const [seconds, us] = list((await server.ask('TIME')) ?? null);
+  return number(seconds) * 1_000 + Math.floor(number(us) / 1_000);
 }
 
 /** What a server says of itself. What it does not permit to ask is taken for the worse. */

@@ -6,6 +6,7 @@ import { Server } from '../../redis/probe/server.js';
 import { list, number, text } from '../../redis/replies.js';
 import type { Report } from '../node.js';
 import type { Settings } from '../options.js';
+import { clockOf } from './persistence.js';
 
 /** All that the Redis store would say of this server, and what only matters beside others. Changes nothing. */
 export async function report(driver: Driver, settings: Settings, record: string): Promise<Report> {
@@ -14,7 +15,7 @@ export async function report(driver: Driver, settings: Settings, record: string)
   const clock = await readClock(server);
   const { info } = await factsOf(server);
   const [from] = list((await server.ask('HMGET', record, 'from')) ?? null);
-  const [seconds] = list((await server.ask('TIME')) ?? null);
+  const nowMs = await clockOf(server);
   const incarnation = info.get('run_id');
   const lineage = info.get('master_replid');
   return {
@@ -22,6 +23,6 @@ export async function report(driver: Driver, settings: Settings, record: string)
     ...(clock === undefined ? {} : { clock }),
     ...(incarnation === undefined ? {} : { incarnation }),
     ...(lineage === undefined ? {} : { lineage }),
-    votesInMs: text(from) === '' ? 0 : Math.max(0, number(from) - number(seconds) * 1_000),
+    votesInMs: text(from) === '' ? 0 : Math.max(0, number(from) - nowMs),
   };
 }

@@ -73,7 +73,7 @@ function fitted(process: ProcessPlan): ProcessPlan {
   };
 }
 
-/** How far the clocks of nodes may disagree: nodes that forget leave the order of fences to them, and they agree within the grace. */
+/** How far the clocks of nodes may disagree: nodes that forget leave the order of fences to them, and they agree within half of the grace. */
 function apart(kind: QuorumKind): number {
   if (kind === 'calm') return 5;
   return kind === 'clocks' || kind === 'jumps' ? 60_000 : 800;

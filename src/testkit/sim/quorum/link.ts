@@ -4,8 +4,10 @@ import type {
   HoldCopy,
   Joined,
   Node,
+  NodeHolder,
   NodeRenewal,
   Report,
+  Sight,
   Standing,
   Terms,
   Vote,
@@ -83,8 +85,12 @@ export class Link implements Node {
     return this.#send({ call: 'round of' }, (node) => node.roundOf(name));
   }
 
-  revoke(name: LockName, by: RevokedBy, upToRound: number): Promise<readonly LockRecord[]> {
-    return this.#send({ call: 'revoke', names: [name], by: by.kind }, (node) => node.revoke(name, by, upToRound));
+  holderOf(name: LockName): Promise<NodeHolder | undefined> {
+    return this.#send({ call: 'holder of' }, (node) => node.holderOf(name));
+  }
+
+  revoke(name: LockName, by: RevokedBy, upToRound: number, only?: string): Promise<readonly LockRecord[]> {
+    return this.#send({ call: 'revoke', names: [name], by: by.kind }, (node) => node.revoke(name, by, upToRound, only));
   }
 
   list(prefix: string): Promise<readonly LockRecord[]> {
@@ -107,6 +113,10 @@ export class Link implements Node {
     const waiting = this.#watchers.get(name.encoded);
     if (waiting !== undefined) for (const wake of [...waiting]) wake();
     else if (!this.#closed) this.#send({ call: 'pass on' }, (node) => node.passOn(name)).catch(() => {});
+  }
+
+  examine(): Promise<Sight> {
+    return Promise.resolve({ node: this.name, others: [], votesInMs: 0 });
   }
 
   probe(): Promise<Report> {

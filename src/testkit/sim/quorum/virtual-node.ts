@@ -3,6 +3,7 @@ import type {
   Claim,
   HoldCopy,
   Joined,
+  NodeHolder,
   NodeRenewal,
   Standing,
   Terms,
@@ -34,6 +35,9 @@ type Repaired = Standing & { readonly repaired: boolean };
 
 /** A proposal further ahead of this node's clock than that, or than half its grace, is not followed. */
 const proposalAheadUsMax = 10_000_000;
+
+/** One that its clock has passed by more than that is not followed either; by anything, where it knows no fence of the name. */
+const proposalLateUsMax = 1_000_000;
 
 /**
  * One node in memory, by the rules of the scripts in `backends/redlock/redis/scripts`: a method for each, which does it in one
@@ -88,9 +92,7 @@ export class VirtualNode {
       return { ...standing, vote: { outcome: 'held', holder: recordOf(held, nowMs) } };
     }
     if (held !== undefined) bury(cell, held.ask.owner, nowMs, undefined, robs);
-    const aheadUsMax = Math.min(proposalAheadUsMax, 500 * (this.#state.past?.graceMs ?? 0));
-    const proposed = proposal > standing.nowUs + aheadUsMax ? 0 : Math.floor(proposal);
-    const first = Math.max(cell.fence.last + 1, standing.nowUs, proposed);
+    const first = this.#mint(cell.fence.last, standing.nowUs, Math.floor(proposal));
     cell.lock = { ask, round, first, last: first + ask.fences - 1, sinceMs: nowMs, expiresMs };
     cell.fence = { last: cell.lock.last, owner, round };
     cell.waiting.delete(channel);
@@ -150,10 +152,15 @@ export class VirtualNode {
     return this.#lock(this.#cell(name))?.round;
   }
 
-  revoke(name: LockName, by: RevokedBy, upToRound: number): readonly LockRecord[] {
+  holderOf(name: LockName): NodeHolder | undefined {
+    const lock = this.#lock(this.#cell(name));
+    return lock === undefined ? undefined : { owner: lock.ask.owner, record: recordOf(lock, this.#nowMs) };
+  }
+
+  revoke(name: LockName, by: RevokedBy, upToRound: number, only = ''): readonly LockRecord[] {
     const cell = this.#cell(name);
     const lock = this.#lock(cell);
-    if (lock === undefined || lock.round > upToRound) return [];
+    if (lock === undefined || lock.round > upToRound || (only !== '' && only !== lock.ask.owner)) return [];
     bury(cell, lock.ask.owner, this.#nowMs, undefined, by);
     this.#free(cell, name);
     return [recordOf(lock, this.#nowMs)];
@@ -227,6 +234,12 @@ export class VirtualNode {
   #noteTtl(ttlMs: number): void {
     const { past } = this.#state;
     if (past !== undefined && Math.ceil(ttlMs) > past.ttlMs) this.#state.past = { ...past, ttlMs: Math.ceil(ttlMs) };
+  }
+
+  #mint(lastFence: number, nowUs: number, proposal: number): number {
+    const isAhead = proposal > nowUs + Math.min(proposalAheadUsMax, 500 * (this.#state.past?.graceMs ?? 0));
+    const isLate = proposal < nowUs - (lastFence > 0 ? proposalLateUsMax : 0);
+    return proposal > lastFence && !isAhead && !isLate ? proposal : Math.max(lastFence + 1, nowUs);
   }
 
   #standing(incarnation: string): Standing {

@@ -3,17 +3,21 @@ import { limits } from '../../../../core/limits.js';
 // Fragments of Lua that scripts are put together from. Time is the server's; microseconds stay below 2^53 and are
 // printed with %.0f. `K` is the lock, `N` the node's own record, `owner` who is spoken of.
 
-/** What a hold's value begins with. The same as of the Redis store: each understands and respects the other's locks. */
-export const base = `
+export const writing = `
 local call = redis.call
-local clock = call('TIME')
-local nowUs = clock[1] * 1000000 + clock[2]
-local nowMs = math.floor(nowUs / 1000)
 
 local function int(n)
   return string.format('%.0f', n)
 end
 `;
+
+export const time = `
+local clock = call('TIME')
+local nowUs = clock[1] * 1000000 + clock[2]
+local nowMs = math.floor(nowUs / 1000)
+`;
+
+export const base = `${writing}${time}`;
 
 /**
  * Whether this node votes. The server's own run_id is read here, in the same step as the vote: a client library that
@@ -39,7 +43,10 @@ local function standing(incarnation)
 end
 `;
 
-/** The lock: false if it is free; '' if its key is of another type, hence somebody else's. */
+/**
+ * The lock: false if it is free; '' if its key is of another type, hence somebody else's. What a hold's value begins with is the same as
+ * of the Redis store: each understands and respects the other's locks.
+ */
 export const reading = `
 local HEAD = '{"holdfast":1,"owner":"' .. owner .. '","first":"'
 
@@ -50,9 +57,13 @@ local function read()
   return call('GET', K)
 end
 
+local function isMine(v)
+  return v and string.sub(v, 1, #HEAD) == HEAD
+end
+
 -- First fence, last fence, round, and where the rest begins; nothing if it is not this owner's.
 local function mine(v)
-  if not v or string.sub(v, 1, #HEAD) ~= HEAD then return nil end
+  if not isMine(v) then return nil end
   local first, last, round, at = string.match(v, '^(%d+)","last":"(%d+)","round":(%d+)(),"', #HEAD + 1)
   return first, last, tonumber(round), at
 end
@@ -88,13 +99,13 @@ end
 /** Owners that must not come back, and up to which round; all of them where none is given. */
 export const tombstones = `
 local E = '{' .. K .. '}:ended'
-local Y = '{' .. K .. '}:ended:why'
-local U = '{' .. K .. '}:ended:round'
 local TOMBSTONE_MS = ${limits.tombstoneMs}
 `;
 
 /** Whether an owner's ballot of a round comes too late. */
 export const lateness = `
+local U = '{' .. K .. '}:ended:round'
+
 local function isEnded(o, round)
   if call('EXISTS', E) == 0 then return false end
   local untilMs = call('ZSCORE', E, o)
@@ -105,6 +116,9 @@ end
 `;
 
 export const burying = `
+local Y = '{' .. K .. '}:ended:why'
+local U = '{' .. K .. '}:ended:round'
+
 -- Each that comes takes some of the old ones out, so that they stay few.
 local function bury(o, upTo, why)
   local over = call('ZRANGEBYSCORE', E, '-inf', int(nowMs), 'LIMIT', 0, 16)

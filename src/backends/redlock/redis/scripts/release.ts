@@ -1,5 +1,5 @@
 import { script } from '../../../redis/scripts/script.js';
-import { base, burying, reading, tombstones, waking } from './common.js';
+import { burying, reading, time, tombstones, waking, writing } from './common.js';
 
 export const releaseScript = script(
   'release',
@@ -9,17 +9,18 @@ export const releaseScript = script(
 -- ARGV  1 owner
 -- reply 1 released, 0 absent, 2 somebody else's
 local K, owner = KEYS[1], ARGV[1]
-${base}
+${writing}
 ${reading}
-${tombstones}
-${burying}
 ${waking}
 local v = read()
-if mine(v) then
+if isMine(v) then
   call('DEL', K)
   wake()
   return 1
 end
+${time}
+${tombstones}
+${burying}
 bury(owner)
 return v and 2 or 0
 `,

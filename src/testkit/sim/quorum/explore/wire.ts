@@ -1,4 +1,4 @@
-import type { Ballot, Claim, HoldCopy, Node, Report, Terms } from '../../../../backends/redlock/node.js';
+import type { Ballot, Claim, HoldCopy, Node, Report, Sight, Terms } from '../../../../backends/redlock/node.js';
 import type { Held, RevokedBy } from '../../../../core/backend.js';
 import type { LockName } from '../../../../core/name.js';
 import type { VirtualNode } from '../virtual-node.js';
@@ -45,8 +45,11 @@ export function wire(client: string, index: number, node: VirtualNode, send: (re
     abandon: (name: LockName, owner: string, round?: number) =>
       call(`abandon ${round ?? 'all'}`, () => node.abandon(name, owner, round)),
     roundOf: (name: LockName) => call('round', () => node.roundOf(name)),
-    revoke: (name: LockName, by: RevokedBy, upToRound: number) => call('revoke', () => node.revoke(name, by, upToRound)),
+    holderOf: (name: LockName) => call('holder', () => node.holderOf(name)),
+    revoke: (name: LockName, by: RevokedBy, upToRound: number, only?: string) =>
+      call('revoke', () => node.revoke(name, by, upToRound, only)),
     list: (prefix: string) => call('list', () => node.list(prefix)),
+    examine: async (): Promise<Sight> => ({ node: `n${index}`, others: [], votesInMs: 0 }),
     watch: () => () => {},
     probe: async (): Promise<Report> => ({ findings: [], votesInMs: 0 }),
     close: () => {},
