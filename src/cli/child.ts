@@ -29,7 +29,7 @@ export class Child {
   #killed = false;
 
   /** @param will how the lease is given back if we die before the command */
-  constructor(command: readonly string[], env: NodeJS.ProcessEnv, will: Will | undefined) {
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv, will: Will) {
     this.ownGroup = !isTerminal(0);
     this.#guard = new Guard(will);
     const [file = '', ...args] = [...diesWithParent(), ...command];

@@ -12,7 +12,7 @@ const collectMsMax = 50;
 
 /**
  * Standard input is a pipe whose other end only we hold: it ends when we do. Its first line is the command; without one, our
- * death came while it was being started, and whatever may run of it is for the TTL. A second line says that it is over.
+ * death came while it was being started, and the undertaker looks for it. A second line says that it is over.
  *
  * It is not killed if its pid has meanwhile gone to a process with another start time.
  */
@@ -24,8 +24,9 @@ started_at() {
   echo "\${20}"
 }
 node=$1 undertaker=$2 cwd=$3
-read -r target session started || exit
-if read -r _; then
+if ! read -r target session started; then
+  set -- unknown
+elif read -r _; then
   read -r _
   set --
 else
@@ -35,7 +36,7 @@ else
 fi
 # The environment may name files by relative paths.
 cd -- "$cwd" 2>/dev/null
-[ -z "$node" ] || exec "$node" "$undertaker" "$@" <&3
+exec "$node" "$undertaker" "$@" <&3
 `;
 
 const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url));
@@ -43,7 +44,7 @@ const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url
 /**
  * Ends the command when this process is gone, however it went (`kill -9`, out of memory): a shell that learns of our end
  * from the kernel. `setpriv` does the same for the command itself, but not for what the command started, and not outside of
- * Linux. With a will, the shell then becomes the undertaker, which gives the lease back.
+ * Linux. The shell then becomes the undertaker, which ends what is left of it and gives the lease back.
  *
  * It is a shell until then, because one costs 3 ms and a megabyte and is needed once in ten thousand runs; the undertaker
  * costs seventy times that. The will lies in a pipe of its own until somebody needs it.
@@ -52,7 +53,7 @@ export class Guard {
   readonly #shell: ChildProcess | undefined;
 
   /** To be made before the command is started, so that there is no moment in which it runs unwatched. */
-  constructor(will: Will | undefined) {
+  constructor(will: Will) {
     this.#shell = startShell(will);
   }
 
@@ -76,10 +77,9 @@ export class Guard {
 }
 
 /** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
-function startShell(will: Will | undefined): ChildProcess | undefined {
-  const heir = will === undefined ? [] : [process.execPath, undertaker, cwd()];
+function startShell(will: Will): ChildProcess | undefined {
   try {
-    const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...heir], {
+    const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', process.execPath, undertaker, cwd()], {
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
       // Out of reach of the terminal's signals, and of those sent to our own group.
       detached: true,
@@ -90,7 +90,7 @@ function startShell(will: Will | undefined): ChildProcess | undefined {
     // None of the pipes is there if the machine has no room for them.
     const pipe = shell.stdio?.[3] as Duplex | null | undefined;
     pipe?.on('error', () => {});
-    pipe?.end(will === undefined ? '' : writtenWill(will));
+    pipe?.end(writtenWill(will));
     shell.unref();
     return shell;
   } catch {

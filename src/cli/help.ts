@@ -39,9 +39,9 @@ Waits for the lock NAME, runs COMMAND while it is held and renewed, then release
 ${store}
 
 COMMAND sees HOLDFAST_NAME, HOLDFAST_FENCE (larger than every one before: have what it
-writes to refuse older ones) and HOLDFAST_TTL_MS. Streams, signals and the exit status
-pass through. If the lease cannot be renewed, or is revoked, COMMAND is stopped before
-the lock can pass on. Durations need a unit: 500ms, 10s, 5m, 1h.
+writes to refuse older ones), HOLDFAST_TTL_MS and HOLDFAST_RUN_ID. Streams, signals and
+the exit status pass through. If the lease cannot be renewed, or is revoked, COMMAND is
+stopped before the lock can pass on. Durations need a unit: 500ms, 10s, 5m, 1h.
 
 Exit status: that of COMMAND (128+n for signal n), 126 not executable, 127 not found,
 64 usage, 69 store unavailable, 75 not obtained in time, 76 lost and stopped.

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import { HoldfastError } from '../core/errors.js';
 import type { Holdfast } from '../core/holdfast.js';
@@ -41,7 +42,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     throw error;
   }
   return runUnder(lease, locks, () => {
-    const child = new Child(options.command, environment(lease), wills.willOf(lease));
+    const runId = randomUUID();
+    const child = new Child(options.command, environment(lease, runId), wills.willOf(lease, runId));
     relay.child = child;
     supervisor = new Supervisor(lease, child, options);
     return [child, supervisor];
@@ -87,12 +89,13 @@ async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly
   }
 }
 
-function environment(lease: HeldLease): NodeJS.ProcessEnv {
+function environment(lease: HeldLease, runId: string): NodeJS.ProcessEnv {
   return {
     ...process.env,
     HOLDFAST_NAME: lease.name,
     HOLDFAST_FENCE: String(lease.fence),
     HOLDFAST_TTL_MS: String(lease.ttlMs),
+    HOLDFAST_RUN_ID: runId,
   };
 }
 

@@ -7,24 +7,24 @@ import { release } from '../../core/giving-back.js';
 import { limits } from '../../core/limits.js';
 import { parseName } from '../../core/name.js';
 import { openBackend } from '../backends.js';
-import type { CommandProcess } from './command-process.js';
-import { Remains } from './remains.js';
-import type { Will } from './will.js';
+import type { HeirLease, Will } from './will.js';
+import type { Remains } from './remains.js';
 
 const lookMsMin = 5;
 /** What survives a SIGKILL for longer hangs in the kernel (a network filesystem): looking more often does not help it. */
 const lookMsMax = 250;
 
 /**
- * Gives back what a dead holder held, when nothing is left of its command.
+ * Ends what is left of a dead holder's command, and then gives back what it held.
  *
- * @param command undefined if it was over before its holder died
+ * @param remains undefined if the command was over before its holder died
  */
-export async function bury(will: Will, command: CommandProcess | undefined): Promise<void> {
+export async function bury({ lease, ttlMs }: Will, remains: Remains | undefined): Promise<void> {
+  const ended = remains === undefined ? Promise.resolve() : gone(remains);
   // Connects while the command dies.
-  const backend = await openBackend(will.backendUrl);
-  if (command !== undefined) await gone(new Remains(command, will));
-  await giveBack(backend, will);
+  const backend = lease === undefined ? undefined : await openBackend(lease.backendUrl).catch(() => undefined);
+  await ended;
+  if (lease !== undefined && backend !== undefined) await giveBack(backend, lease, ttlMs);
 }
 
 async function gone(remains: Remains): Promise<void> {
@@ -32,7 +32,7 @@ async function gone(remains: Remains): Promise<void> {
 }
 
 /** As a living holder does it: a compare-and-delete, tried again while it can matter. */
-async function giveBack(backend: Backend, { name, owner, mode, ttlMs }: Will): Promise<void> {
+async function giveBack(backend: Backend, { name, owner, mode }: HeirLease, ttlMs: number): Promise<void> {
   const ports = { ...systemPorts(), warn: () => {} };
   const calls = new Calls(ports);
   const background = new Background(ports, calls);

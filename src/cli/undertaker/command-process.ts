@@ -22,8 +22,8 @@ export function writtenCommand({ pid, ownGroup, startedAt, sessionId }: CommandP
   return `${ownGroup ? -pid : pid} ${sessionId} ${startedAt}`;
 }
 
-/** Undefined without words: the command was over. */
-export function readCommand([target, sessionId, startedAt = '']: readonly string[]): CommandProcess | undefined {
-  if (target === undefined) return undefined;
+/** What a line said. Undefined without words: the command was over. */
+export function readCommand([target, sessionId, startedAt = '']: readonly string[]): CommandProcess | 'unknown' | undefined {
+  if (target === undefined || target === 'unknown') return target;
   return { pid: Math.abs(Number(target)), ownGroup: Number(target) < 0, startedAt, sessionId: Number(sessionId) };
 }

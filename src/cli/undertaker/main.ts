@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { bury } from './bury.js';
 import { readCommand } from './command-process.js';
-import { readWill } from './will.js';
+import { KnownRemains, type Remains, UnknownRemains } from './remains.js';
+import { readWill, type Will } from './will.js';
 
 /*
  * What the guard becomes when its holder died: the will on standard input, the command among the arguments. Nobody reads
@@ -20,6 +21,12 @@ if (will !== undefined) {
   // Nobody renews after a death: then there is nothing left to give back, whatever we still wait for.
   setTimeout(() => process.exit(), will.ttlMs);
   // Whatever went wrong, the TTL decides.
-  await bury(will, readCommand(process.argv.slice(2))).catch(() => undefined);
+  await bury(will, remainsOf(will)).catch(() => undefined);
 }
 process.exit();
+
+function remainsOf({ runId }: Will): Remains | undefined {
+  const command = readCommand(process.argv.slice(2));
+  if (command === undefined) return undefined;
+  return command === 'unknown' ? new UnknownRemains(runId) : new KnownRemains(command, runId);
+}

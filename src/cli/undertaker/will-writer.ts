@@ -1,7 +1,7 @@
 import type { Traits } from '../../core/backend.js';
 import type { Ports } from '../../core/clock.js';
 import type { HeldLease } from '../../core/lease.js';
-import type { Will } from './will.js';
+import type { HeirLease, Will } from './will.js';
 
 /**
  * Core keeps the owner of a hold to itself. It takes it from a port, though, and this process asks for one lease only: an
@@ -25,9 +25,13 @@ export class WillWriter {
     return { ...ports, randomOwner };
   }
 
-  /** Undefined where the next holder needs none, because it sees for itself who is dead. */
-  willOf({ name, mode, ttlMs, fence }: HeldLease): Will | undefined {
+  /** @param runId what the command and all that it starts have in their environment, and nobody else */
+  willOf(lease: HeldLease, runId: string): Will {
+    return { runId, ttlMs: lease.ttlMs, lease: this.#leaseOf(lease) };
+  }
+
+  #leaseOf({ name, mode }: HeldLease): HeirLease | undefined {
     if (this.#traits.seesDeadHolders || this.#owner === undefined) return undefined;
-    return { backendUrl: this.#backendUrl, name, owner: this.#owner, mode, ttlMs, fence: String(fence) };
+    return { backendUrl: this.#backendUrl, name, owner: this.#owner, mode };
   }
 }

@@ -5,13 +5,18 @@ import type { Mode } from '../../core/backend.js';
  * it travels through a pipe: arguments and environments can be read by others.
  */
 export interface Will {
+  /** In the environment of the command, of whatever that starts, and of nobody else. */
+  readonly runId: string;
+  readonly ttlMs: number;
+  /** Absent where the next holder sees for itself who is dead. */
+  readonly lease?: HeirLease | undefined;
+}
+
+export interface HeirLease {
   readonly backendUrl: string;
   readonly name: string;
   readonly owner: string;
   readonly mode: Mode;
-  readonly ttlMs: number;
-  /** The command has it in its environment, and hands it down to whatever it starts. */
-  readonly fence: string;
 }
 
 export function writtenWill(will: Will): string {
@@ -26,8 +31,13 @@ export function readWill(text: string): Will | undefined {
   } catch {
     return undefined;
   }
-  const { backendUrl, name, owner, mode, ttlMs, fence } = will;
+  const { runId, ttlMs } = will;
+  if (typeof runId !== 'string' || typeof ttlMs !== 'number') return undefined;
+  return { runId, ttlMs, lease: readLease(Object(will.lease)) };
+}
+
+function readLease({ backendUrl, name, owner, mode }: Partial<Record<keyof HeirLease, unknown>>): HeirLease | undefined {
   if (typeof backendUrl !== 'string' || typeof name !== 'string' || typeof owner !== 'string') return undefined;
-  if ((mode !== 'exclusive' && mode !== 'shared') || typeof ttlMs !== 'number' || typeof fence !== 'string') return undefined;
-  return { backendUrl, name, owner, mode, ttlMs, fence };
+  if (mode !== 'exclusive' && mode !== 'shared') return undefined;
+  return { backendUrl, name, owner, mode };
 }
