@@ -33,7 +33,13 @@ export class Child {
     this.ownGroup = !isTerminal(0);
     this.#guard = new Guard(will);
     const [file = '', ...args] = [...diesWithParent(), ...command];
-    this.#process = spawn(file, args, { stdio: 'inherit', env, detached: this.ownGroup });
+    try {
+      this.#process = spawn(file, args, { stdio: 'inherit', env, detached: this.ownGroup });
+    } catch (error) {
+      // Arguments that are too long for the system, for one.
+      void this.#guard.dismiss();
+      throw cannotStart(command[0] ?? '', error as Error);
+    }
     this.exited = new Promise((resolve, reject) => {
       this.#process.once('error', (error) => reject(cannotStart(command[0] ?? '', error)));
       this.#process.once('exit', (code, signal) => resolve(code ?? exit.signalBase + signalNumber(signal)));

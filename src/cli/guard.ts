@@ -23,12 +23,13 @@ started_at() {
   set -- \${stat##*) }
   echo "\${20}"
 }
-node=$1 undertaker=$2 cwd=$3
+node=$1 undertaker=$2 cwd=$3 gives_back=$4
 if ! read -r target session started; then
   set -- unknown
 elif read -r _; then
   read -r _
-  set --
+  [ -n "$gives_back" ] || exit
+  set -- over
 else
   now=$(started_at "\${target#-}")
   [ "\${now:-$started}" = "\${started:-$now}" ] && kill -KILL "$target"
@@ -36,7 +37,7 @@ else
 fi
 # The environment may name files by relative paths.
 cd -- "$cwd" 2>/dev/null
-exec "$node" "$undertaker" "$@" <&3
+exec "$node" "$undertaker" "$@" <&3 3<&-
 `;
 
 const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url));
@@ -78,12 +79,16 @@ export class Guard {
 
 /** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
 function startShell(will: Will): ChildProcess | undefined {
+  const words = [process.execPath, undertaker, cwd(), will.lease === undefined ? '' : 'gives back'];
+  // Of a run inside another one: whoever ends what is left of that one would end this guard, too.
+  const { HOLDFAST_RUN_ID: _outer, ...env } = process.env;
   try {
-    const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', process.execPath, undertaker, cwd()], {
+    const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...words], {
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
       // Out of reach of the terminal's signals, and of those sent to our own group.
       detached: true,
       cwd: '/',
+      env,
     });
     shell.on('error', () => {});
     shell.stdin?.on('error', () => {});

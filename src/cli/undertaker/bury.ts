@@ -7,19 +7,21 @@ import { release } from '../../core/giving-back.js';
 import { limits } from '../../core/limits.js';
 import { parseName } from '../../core/name.js';
 import { openBackend } from '../backends.js';
-import type { HeirLease, Will } from './will.js';
 import type { Remains } from './remains.js';
+import type { HeirLease, Will } from './will.js';
 
 const lookMsMin = 5;
 /** What survives a SIGKILL for longer hangs in the kernel (a network filesystem): looking more often does not help it. */
 const lookMsMax = 250;
+/** Who has been waited for that long is not waited for much longer if the next look is that much later. */
+const lookRatio = 0.05;
 
 /**
  * Ends what is left of a dead holder's command, and then gives back what it held.
  *
- * @param remains undefined if the command was over before its holder died
+ * @param remains absent if the command was over before its holder died
  */
-export async function bury({ lease, ttlMs }: Will, remains: Remains | undefined): Promise<void> {
+export async function bury({ lease, ttlMs }: Will, remains?: Remains): Promise<void> {
   const ended = remains === undefined ? Promise.resolve() : gone(remains);
   // Connects while the command dies.
   const backend = lease === undefined ? undefined : await openBackend(lease.backendUrl).catch(() => undefined);
@@ -28,7 +30,10 @@ export async function bury({ lease, ttlMs }: Will, remains: Remains | undefined)
 }
 
 async function gone(remains: Remains): Promise<void> {
-  for (let pauseMs = lookMsMin; !remains.end(); pauseMs = Math.min(2 * pauseMs, lookMsMax)) await sleep(pauseMs);
+  const sinceMs = performance.now();
+  for (let pauseMs = lookMsMin; !remains.end(); pauseMs = Math.min(2 * pauseMs, lookMsMax)) {
+    await sleep(Math.max(pauseMs, lookRatio * (performance.now() - sinceMs)));
+  }
 }
 
 /** As a living holder does it: a compare-and-delete, tried again while it can matter. */

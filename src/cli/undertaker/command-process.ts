@@ -22,8 +22,9 @@ export function writtenCommand({ pid, ownGroup, startedAt, sessionId }: CommandP
   return `${ownGroup ? -pid : pid} ${sessionId} ${startedAt}`;
 }
 
-/** What a line said. Undefined without words: the command was over. */
-export function readCommand([target, sessionId, startedAt = '']: readonly string[]): CommandProcess | 'unknown' | undefined {
-  if (target === undefined || target === 'unknown') return target;
+/** What the guard heard of it: the line, or one word. */
+export function readCommand([target, sessionId, startedAt = '']: readonly string[]): CommandProcess | 'over' | 'unknown' {
+  if (target === 'over') return target;
+  if (!/^-?[1-9][0-9]*$/.test(target ?? '')) return 'unknown';
   return { pid: Math.abs(Number(target)), ownGroup: Number(target) < 0, startedAt, sessionId: Number(sessionId) };
 }

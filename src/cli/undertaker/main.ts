@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { bury } from './bury.js';
 import { readCommand } from './command-process.js';
-import { KnownRemains, type Remains, UnknownRemains } from './remains.js';
-import { readWill, type Will } from './will.js';
+import { KnownRemains } from './known-remains.js';
+import { UnknownRemains } from './unknown-remains.js';
+import { readWill } from './will.js';
 
 /*
  * What the guard becomes when its holder died: the will on standard input, the command among the arguments. Nobody reads
@@ -20,13 +21,10 @@ const will = readWill(readFileSync(0, 'utf8'));
 if (will !== undefined) {
   // Nobody renews after a death: then there is nothing left to give back, whatever we still wait for.
   setTimeout(() => process.exit(), will.ttlMs);
+  const command = readCommand(process.argv.slice(2));
   // Whatever went wrong, the TTL decides.
-  await bury(will, remainsOf(will)).catch(() => undefined);
+  if (command === 'over') await bury(will).catch(() => undefined);
+  else if (command !== 'unknown') await bury(will, new KnownRemains(command, will.runId)).catch(() => undefined);
+  else if (UnknownRemains.canLook) await bury(will, new UnknownRemains(will.runId)).catch(() => undefined);
 }
 process.exit();
-
-function remainsOf({ runId }: Will): Remains | undefined {
-  const command = readCommand(process.argv.slice(2));
-  if (command === undefined) return undefined;
-  return command === 'unknown' ? new UnknownRemains(runId) : new KnownRemains(command, runId);
-}

@@ -18,18 +18,6 @@ function stubborn(scene: Scene): readonly string[] {
   return ['run', '--ttl', ttl, 'x', '--', 'sh', '-c', `echo $$ >> ${scene.file('pids')}; (${work}) & ${work}`];
 }
 
-/** Stands for ever when it has started something other than its guard. */
-const standsAfterSpawning = `
-const children = require('node:child_process');
-const { spawn } = children;
-children.spawn = (file, ...rest) => {
-  const child = spawn(file, ...rest);
-  if (file !== '/bin/sh') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-  return child;
-};
-require('node:module').syncBuiltinESMExports();
-`;
-
 function fencesIn(scene: Scene): readonly string[] {
   return [...new Set(linesOf(scene.file('log')))];
 }
@@ -115,24 +103,6 @@ onEveryStore((scene) => {
     holder.child.kill('SIGKILL');
     await until('the next works', 5_000, () => fencesIn(scene).length === 2);
     await expectOneAfterTheOther(scene);
-  });
-
-  it('kill -9 in the moment in which its command has begun, and it does not know so yet', async () => {
-    const script = scene.file('before.cjs');
-    writeFileSync(script, standsAfterSpawning);
-    const holder = scene.holdfast(stubborn(scene), { env: { NODE_OPTIONS: `--require ${script}` } });
-    await until('the command and its child work', 10_000, () => linesOf(scene.file('log')).length > 5);
-    scene.holdfast(stubborn(scene));
-    await waiting(scene, 1);
-    holder.child.kill('SIGKILL');
-    await until('the next works', 5_000, () => fencesIn(scene).length === 2);
-    await until('nobody writes with the old fence', 2_000, async () => {
-      const before = linesOf(scene.file('log')).length;
-      await sleep(100);
-      return new Set(linesOf(scene.file('log')).slice(before)).size === 1;
-    });
-    // On SQLite the next one looks for itself, and does not wait for the undertaker.
-    if (!scene.backend.startsWith('sqlite:')) await expectOneAfterTheOther(scene);
   });
 
   it('a killed holder takes nothing from those that share with it', async () => {
