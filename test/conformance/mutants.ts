@@ -95,6 +95,12 @@ export const mutants: readonly Mutant[] = [
       return outcome;
     },
   })),
+  mutant('whoever waits is told to ask again at once', ['acquire/nobody-behind-others-is-hurried'], () => ({
+    acquire: async (call, ask) => {
+      const answer = await call(ask);
+      return answer.outcome === 'refused' ? { ...answer, retryInMs: 0 } : answer;
+    },
+  })),
   mutant('a release does nothing', ['release/frees-at-once', 'renew/released-creates-nothing'], () => ({
     release: async () => 'released' as const,
   })),

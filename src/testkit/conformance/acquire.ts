@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Ask, Backend } from '../../core/backend.js';
 import { ownerDigest } from '../../core/clock.js';
+import { limits } from '../../core/limits.js';
 import { granted, heldOf, refused, sleep, topic } from './helpers.js';
 import { type Scene, show } from './scene.js';
 import { dropReply, dropRequest, duplicate, type Faults, gate, holdRequest } from './wrappers.js';
@@ -104,6 +105,17 @@ export const acquire = topic('acquire', {
     await sleep(scene.steadyMs * 0.6);
     refused(await other.acquire(scene.ask(ask.name)), 'a grant told again has a fresh TTL');
     await scene.store.release(heldOf(ask));
+  },
+
+  'nobody-behind-others-is-hurried': async (scene) => {
+    const holder = await scene.hold(scene.name());
+    const next = await scene.wait(holder.name);
+    const behind = scene.ask(holder.name, { enqueue: true });
+    const { retryInMs } = refused(await scene.store.acquire(behind), 'a held name must be refused');
+    const hurries = retryInMs !== undefined && retryInMs <= limits.retryMsMin;
+    assert.ok(!hurries, `whoever waits behind a long lease would ask again every ${limits.retryMsMin} ms`);
+    for (const waiter of [behind, next]) await scene.store.abandon(waiter);
+    await scene.store.release(heldOf(holder));
   },
 
   'not-enqueued-leaves-no-place': async (scene) => {

@@ -113,7 +113,8 @@ BEGIN
     _retry := ${s}.v1_ms(_turn - _t);
   END IF;
   IF _channel = '' THEN _retry := least(_retry, ${unwokenRetryMs}); END IF;
-  _retry := greatest(_retry, 0);
+  -- Not \`greatest\`, which leaves out NULL: who stands behind others is woken, and has no time at which to ask again.
+  IF _retry < 0 THEN _retry := 0; END IF;
   IF NOT _busy THEN RETURN ${no('queued', '_ahead', '_retry')}; END IF;
   RETURN ${no('held', '_ahead', '_retry', `${s}.v1_holders(_name, _t, ${holdersShown})`)};
 END $holdfast$;
