@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
+import process from 'node:process';
 import { type ProcessStatus, readProcess } from '../core/node.js';
 
 export interface SeenProcess extends ProcessStatus {
@@ -7,16 +8,29 @@ export interface SeenProcess extends ProcessStatus {
 
 /** All processes that `/proc` shows now; none where there is no `/proc`. */
 export function processes(): readonly SeenProcess[] {
-  let entries: readonly string[];
+  return census().seen;
+}
+
+/** `isWhole`: each that was there when it began could be read. One that had ended by then may have left children that began since. */
+export function census(): { readonly seen: readonly SeenProcess[]; readonly isWhole: boolean } {
+  const pids = listed();
+  const seen = pids.flatMap((pid) => {
+    const status = readProcess(pid);
+    return status === undefined ? [] : [{ pid, ...status }];
+  });
+  return { seen, isWhole: pids.length > 0 && seen.length === pids.length };
+}
+
+/** None where `/proc` is about other processes than ours: a pid namespace without one of its own. */
+function listed(): readonly number[] {
   try {
-    entries = readdirSync('/proc');
+    if (readlinkSync('/proc/self') !== String(process.pid)) return [];
+    return readdirSync('/proc')
+      .filter((entry) => /^[0-9]+$/.test(entry))
+      .map(Number);
   } catch {
     return [];
   }
-  return entries.flatMap((entry) => {
-    const status = /^[0-9]+$/.test(entry) ? readProcess(Number(entry)) : undefined;
-    return status === undefined ? [] : [{ pid: Number(entry), ...status }];
-  });
 }
 
 /** A process's descendants, nearest first; none where there is no `/proc`. */

@@ -25,6 +25,6 @@ if (will !== undefined) {
   // Whatever went wrong, the TTL decides.
   if (command === 'over') await bury(will).catch(() => undefined);
   else if (command !== 'unknown') await bury(will, new KnownRemains(command, will.runId)).catch(() => undefined);
-  else if (UnknownRemains.canLook) await bury(will, new UnknownRemains(will.runId)).catch(() => undefined);
+  else if (UnknownRemains.canLook) await bury(will, new UnknownRemains(will)).catch(() => undefined);
 }
 process.exit();

@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { readProcess } from '../../core/node.js';
-import { processes, type SeenProcess } from '../processes.js';
+import { census, processes, type SeenProcess } from '../processes.js';
 import { isMarked, kill, type Remains } from './remains.js';
+import type { Will } from './will.js';
 
-/** One look may miss whoever is born while it is taken, of a parent that ends meanwhile. */
+/** A look may miss whoever is born while it is taken. */
 const looksMin = 3;
 
 /**
@@ -11,37 +13,51 @@ const looksMin = 3;
  * had the other end of the guard's pipe until its program began.
  *
  * Killed is what has the mark. Waited for is whoever could be of the command, marked or not: its parent is dead, so all of it
- * is younger than the guard, and below the process that inherits orphans, as the guard is itself. A stranger that is so too
+ * is no older than the guard, and below the process that inherits orphans, as the guard is itself. A stranger that is so too
  * costs time, and nothing else.
  */
 export class UnknownRemains implements Remains {
-  readonly #runId: string;
+  readonly #will: Will;
   /** The undertaker was the guard before, and is as old. */
   readonly #since = Number(readProcess(process.pid)?.startedAt ?? 0);
   #looks = 0;
 
-  constructor(runId: string) {
-    this.#runId = runId;
+  constructor(will: Will) {
+    this.#will = will;
   }
 
-  /** Not where there is no `/proc`, or where it is about other processes (a pid namespace without one of its own). */
+  /** Not where there is no `/proc`, or where it is about other processes. */
   static get canLook(): boolean {
-    return readProcess(process.pid)?.parentPid === process.ppid;
+    return processes().length > 0;
   }
 
   end(): boolean {
-    const seen = processes();
-    const candidates = orphansAndBelow(seen.filter((each) => this.#isYounger(each)));
-    for (const { pid } of candidates) if (isMarked(pid, this.#runId)) kill(pid);
-    this.#looks = candidates.length > 0 ? 0 : this.#looks + 1;
+    const { seen, isWhole } = census();
+    const young = seen.filter((each) => this.#isYoung(each));
+    const marked = young.filter(({ pid }) => isMarked(pid, this.#will.runId));
+    for (const { pid } of marked) kill(pid);
+    // Its death is still going on: its orphans are not where they will be.
+    const orphaned = process.ppid !== this.#will.holderPid;
+    const nobody = isWhole && orphaned && marked.length === 0 && orphansAndBelow(young).length === 0;
+    this.#looks = nobody ? this.#looks + 1 : 0;
     // Who does not see the first process does not see those of others: `sudo`, for one.
     return this.#looks >= looksMin && seen.some(({ pid }) => pid === 1);
   }
 
-  /** Of two guards that wait like this, one is not younger. */
-  #isYounger({ dead, pid, startedAt }: SeenProcess): boolean {
+  #isYoung({ dead, pid, startedAt }: SeenProcess): boolean {
     const since = Number(startedAt);
-    return !dead && (since > this.#since || (since === this.#since && pid > process.pid));
+    if (dead || pid === process.pid || since < this.#since) return false;
+    // Two guards of the same moment must not wait for each other.
+    return since > this.#since || !isGuard(pid);
+  }
+}
+
+function isGuard(pid: number): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return words.some((word) => word === 'holdfast-guard' || word === process.argv[1]);
+  } catch {
+    return false;
   }
 }
 

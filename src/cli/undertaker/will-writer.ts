@@ -1,3 +1,4 @@
+import process from 'node:process';
 import type { Traits } from '../../core/backend.js';
 import type { Ports } from '../../core/clock.js';
 import type { HeldLease } from '../../core/lease.js';
@@ -27,7 +28,7 @@ export class WillWriter {
 
   /** @param runId what the command and all that it starts have in their environment, and nobody else */
   willOf(lease: HeldLease, runId: string): Will {
-    return { runId, ttlMs: lease.ttlMs, lease: this.#leaseOf(lease) };
+    return { holderPid: process.pid, runId, ttlMs: lease.ttlMs, lease: this.#leaseOf(lease) };
   }
 
   #leaseOf({ name, mode }: HeldLease): HeirLease | undefined {

@@ -5,6 +5,7 @@ import type { Mode } from '../../core/backend.js';
  * it travels through a pipe: arguments and environments can be read by others.
  */
 export interface Will {
+  readonly holderPid: number;
   /** In the environment of the command, of whatever that starts, and of nobody else. */
   readonly runId: string;
   readonly ttlMs: number;
@@ -31,9 +32,9 @@ export function readWill(text: string): Will | undefined {
   } catch {
     return undefined;
   }
-  const { runId, ttlMs } = will;
-  if (typeof runId !== 'string' || typeof ttlMs !== 'number') return undefined;
-  return { runId, ttlMs, lease: readLease(Object(will.lease)) };
+  const { holderPid, runId, ttlMs } = will;
+  if (typeof holderPid !== 'number' || typeof runId !== 'string' || typeof ttlMs !== 'number') return undefined;
+  return { holderPid, runId, ttlMs, lease: readLease(Object(will.lease)) };
 }
 
 function readLease({ backendUrl, name, owner, mode }: Partial<Record<keyof HeirLease, unknown>>): HeirLease | undefined {
