@@ -10,7 +10,9 @@ const onStores = { testTimeout: 60_000, fileParallelism: true, maxWorkers: 2 };
 
 /** They start processes, too, but say how soon something has to happen, or start more than a small machine has room for. */
 const alone = [
-  ...['crowd', 'killed', 'killed-while-starting', 'killed-without-server', 'stopped', 'store-away'].map((name) => `cli/acceptance/${name}`),
+  ...['crowd', 'killed', 'killed-while-starting', 'killed-without-server', 'stopped', 'store-away'].map(
+    (name) => `cli/acceptance/${name}`,
+  ),
   ...['drill/broken', 'drill/stores'],
 ].map((name) => `test/${name}.test.ts`);
 

@@ -40,6 +40,10 @@ describe.skipIf(redisIsMissing).each(Object.keys(clients))(
       // A release may have been taken for answered: what it was to end ends with its TTL.
       const held = async () => (await scene.server.command('KEYS', 'holdfast:*')) !== '*0\r\n';
       await until(async () => !(await held()), 'all locks are gone');
+      // So may a withdrawal: the place in the queue is passed over by whoever comes, and ends with its time, which is longer.
+      const places = names.flatMap((name) => [`{holdfast:${name}}:queue`, `{holdfast:${name}}:who`]);
+      for (const place of places) expect(await scene.server.command('PTTL', place)).not.toBe(':-1\r\n');
+      await scene.server.command('DEL', ...places);
     });
   },
 );
