@@ -36,7 +36,6 @@ export class Child {
     try {
       this.#process = spawn(file, args, { stdio: 'inherit', env, detached: this.ownGroup });
     } catch (error) {
-      // Arguments that are too long for the system, for one.
       void this.#guard.dismiss();
       throw cannotStart(command[0] ?? '', error as Error);
     }
@@ -122,6 +121,10 @@ export function signalNumber(signal: NodeJS.Signals | null): number {
 
 function cannotStart(name: string, error: Error): CliError {
   const { code } = error as NodeJS.ErrnoException;
+  if (code === 'E2BIG') {
+    const mend = 'hand long ones over in a file';
+    return new CliError(exit.notExecutable, `${name}: its arguments and the environment are too long for this system: ${mend}`);
+  }
   const status = code === 'ENOENT' ? exit.notFound : exit.notExecutable;
   return new CliError(status, `${name}: cannot be started (${error.message})`);
 }

@@ -6,12 +6,23 @@ import { Scene } from './support/program.js';
 const scene = new Scene();
 
 describe('what the command gets', () => {
-  it('name, fence and TTL in its environment', async () => {
-    const show = 'echo "$HOLDFAST_NAME|$HOLDFAST_FENCE|$HOLDFAST_TTL_MS"';
+  it('name, fence, TTL and the id of the run in its environment', async () => {
+    const show = 'echo "$HOLDFAST_NAME|$HOLDFAST_FENCE|$HOLDFAST_TTL_MS|$HOLDFAST_RUN_ID"';
     const { status, stdout, stderr } = await scene.outcome(['run', '--ttl', '7s', 'a b', '--', 'sh', '-c', show]);
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^a b\|[0-9]+\|7000\n$/);
+    expect(stdout).toMatch(/^a b\|[0-9]+\|7000\|[0-9a-f-]{36}\n$/);
     expect(status).toBe(0);
+  });
+
+  it('nothing, where arguments and environment are too long for the system: it says so, and gives the name back', async () => {
+    const before = scene.file('before.cjs');
+    // Beyond what Linux allows for the common stack of 8 MB, and most others for any.
+    writeFileSync(before, "for (let i = 0; i < 100; i++) process.env['LONG_' + i] = 'x'.repeat(100_000);");
+    const env = { NODE_OPTIONS: `--require ${before}` };
+    const { status, stderr } = await scene.outcome(['run', 'x', '--', 'true'], { env });
+    expect(stderr).toContain('true: its arguments and the environment are too long for this system');
+    expect(status).toBe(126);
+    expect(await scene.outcome(['run', '--wait', '0', 'x', '--', 'true'])).toMatchObject({ status: 0 });
   });
 
   it('a larger fence every time', async () => {

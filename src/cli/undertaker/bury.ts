@@ -13,7 +13,7 @@ import type { HeirLease, Will } from './will.js';
 const lookMsMin = 5;
 /** What survives a SIGKILL for longer hangs in the kernel (a network filesystem): looking more often does not help it. */
 const lookMsMax = 250;
-/** Who has been waited for that long is not waited for much longer if the next look is that much later. */
+/** The pause grows with the wait: a look reads all of `/proc`, and the wait may last a TTL. */
 const lookRatio = 0.05;
 
 /**

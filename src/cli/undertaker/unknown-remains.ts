@@ -14,7 +14,7 @@ const looksMin = 3;
  *
  * Killed is what has the mark. Waited for is whoever could be of the command, marked or not: its parent is dead, so all of it
  * is no older than the guard, and below the process that inherits orphans, as the guard is itself. A stranger that is so too
- * costs time, and nothing else.
+ * costs time, and nothing else. Where there is nothing to give back, nobody waits for the unmarked.
  */
 export class UnknownRemains implements Remains {
   readonly #will: Will;
@@ -38,10 +38,12 @@ export class UnknownRemains implements Remains {
     for (const { pid } of marked) kill(pid);
     // Its death is still going on: its orphans are not where they will be.
     const orphaned = process.ppid !== this.#will.holderPid;
-    const nobody = isWhole && orphaned && marked.length === 0 && orphansAndBelow(young).length === 0;
+    const nobodyMarked = isWhole && orphaned && marked.length === 0;
+    const givesBack = this.#will.lease !== undefined;
+    const nobody = nobodyMarked && (!givesBack || orphansAndBelow(young).length === 0);
     this.#looks = nobody ? this.#looks + 1 : 0;
     // Who does not see the first process does not see those of others: `sudo`, for one.
-    return this.#looks >= looksMin && seen.some(({ pid }) => pid === 1);
+    return this.#looks >= looksMin && (!givesBack || seen.some(({ pid }) => pid === 1));
   }
 
   #isYoung({ dead, pid, startedAt }: SeenProcess): boolean {
