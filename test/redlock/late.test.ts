@@ -24,6 +24,7 @@ describe.skipIf(redisIsMissing)('what arrives late at one node', () => {
     expect(await thieves.release(heldOf(heir))).toBe('released');
     const next = ask('a');
     await granted(others, next);
+    await until(async () => !(await scene.holding('a')).includes(false), 'all nodes have it');
     const ended = () => scene.nodes.server(0).command('EXISTS', '{holdfast:a}:ended');
     expect(await ended()).toBe(':0\r\n');
     await (await late).deliver();
