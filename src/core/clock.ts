@@ -119,7 +119,12 @@ export function systemPorts(): Ports {
   };
 }
 
+/** What stands for an owner where others can read it: its SHA-256, in hexadecimal. */
+export function ownerHash(owner: string): string {
+  return hash('sha256', owner, 'hex');
+}
+
 /** What is shown in place of an owner: the first 12 hex digits of its SHA-256. */
 export function ownerDigest(owner: string): string {
-  return hash('sha256', owner, 'hex').slice(0, 12);
+  return ownerHash(owner).slice(0, 12);
 }

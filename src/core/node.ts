@@ -21,6 +21,18 @@ export interface NodeIdentity {
   readonly nonce: string;
 }
 
+const texts = new WeakMap<NodeIdentity, string>();
+
+/** As JSON. An instance sends the same node with every ask, so it is written once. */
+export function nodeText(node: NodeIdentity): string {
+  let text = texts.get(node);
+  if (text === undefined) {
+    text = JSON.stringify(node);
+    texts.set(node, text);
+  }
+  return text;
+}
+
 /** `host/pid/boot id/start nonce`: the `clientId` of the Web Locks API. */
 export function nodeId(node: NodeIdentity): string {
   return `${node.host}/${node.pid}/${node.bootId.slice(0, 8)}/${node.nonce}`;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { ownerHash } from '../../core/clock.js';
 import { decodeName, encodeName, type LockName } from '../../core/name.js';
 
 /**
@@ -96,7 +96,7 @@ const idChars = 32;
 
 /** What stands for an owner in the store, which anybody may see: the first digits of its SHA-256, of which `ownerDigest` shows twelve. */
 export function idOf(owner: string): string {
-  return createHash('sha256').update(owner).digest('hex').slice(0, idChars);
+  return ownerHash(owner).slice(0, idChars);
 }
 
 /** As one part of a path. What stands for a folder in paths is encoded so that neither an address nor Consul takes it for one. */

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { Ask, LockRecord, Metadata, RevokedBy } from '../../core/backend.js';
+import { ownerHash } from '../../core/clock.js';
 import { BackendCorruptError } from '../../core/errors.js';
 import { fenceMax } from '../../core/fence.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, nodeText } from '../../core/node.js';
 import type { AttributeValue, Item } from './client.js';
 
 // One item a name. Its attributes: `name` (the key), `lease_status` ("held" or "free"), `fence` (the last one minted), `version` (one
@@ -17,7 +17,7 @@ export interface OwnerMark {
 }
 
 export function ownerMark(owner: string): OwnerMark {
-  const hash = createHash('sha256').update(owner).digest('hex');
+  const hash = ownerHash(owner);
   return { hash, digest: digestOf(hash) };
 }
 
@@ -128,7 +128,7 @@ export function holdValues({ ttlMs, node, metadata }: Ask, nowMs: number): Recor
   return {
     ':ttl': number(Math.ceil(ttlMs)),
     ':now': number(nowMs),
-    ':node': text(JSON.stringify(node)),
+    ':node': text(nodeText(node)),
     ':metadata': text(JSON.stringify(metadata)),
   };
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { ownerHash } from '../../core/clock.js';
 import type { Mode } from '../../core/backend.js';
 import { decodeName, encodeName, type LockName } from '../../core/name.js';
 
@@ -108,7 +108,7 @@ const idChars = 32;
 
 /** What stands for an owner in keys, which anybody may see: the first digits of its SHA-256, of which `ownerDigest` shows twelve. */
 export function idOf(owner: string): string {
-  return createHash('sha256').update(owner).digest('hex').slice(0, idChars);
+  return ownerHash(owner).slice(0, idChars);
 }
 
 export function digestOf(id: string): string {

@@ -1,7 +1,7 @@
 import type { Ask, Grant, LockRecord, Metadata } from '../../core/backend.js';
 import { BackendCorruptError } from '../../core/errors.js';
 import { limits } from '../../core/limits.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, nodeText } from '../../core/node.js';
 import { digestOf, type KeyParts } from './keys.js';
 import type { KeyValue } from './wire/messages.js';
 
@@ -19,9 +19,6 @@ interface Hold {
   readonly metadata: Metadata;
 }
 
-/** JSON of nodes: an instance sends the same one with every ask. */
-const nodeTexts = new WeakMap<NodeIdentity, string>();
-
 export function placeText(ask: Ask): string {
   return `{"holdfast":1,${restOf(ask)}`;
 }
@@ -31,12 +28,7 @@ export function holdText(ask: Ask, epoch: number): string {
 }
 
 function restOf({ ttlMs, node, metadata }: Ask): string {
-  let nodeText = nodeTexts.get(node);
-  if (nodeText === undefined) {
-    nodeText = JSON.stringify(node);
-    nodeTexts.set(node, nodeText);
-  }
-  return `"ttlMs":${ttlMs},"sinceMs":${Date.now()},"node":${nodeText},"metadata":${JSON.stringify(metadata)}}`;
+  return `"ttlMs":${ttlMs},"sinceMs":${Date.now()},"node":${nodeText(node)},"metadata":${JSON.stringify(metadata)}}`;
 }
 
 /** Fences of one grant: what a revision is multiplied with. */

@@ -1,6 +1,6 @@
 import type { Ask, LockRecord, Metadata, Mode } from '../../core/backend.js';
 import { ownerDigest } from '../../core/clock.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, nodeText } from '../../core/node.js';
 import type { Reply } from './driver.js';
 import { list, number, text } from './replies.js';
 
@@ -20,18 +20,6 @@ export interface Place {
   readonly name: string;
   readonly key: string;
   readonly nowMs: number;
-}
-
-/** JSON of nodes: an instance sends the same one with every ask. */
-const nodeTexts = new WeakMap<NodeIdentity, string>();
-
-function nodeText(node: NodeIdentity): string {
-  let known = nodeTexts.get(node);
-  if (known === undefined) {
-    known = JSON.stringify(node);
-    nodeTexts.set(node, known);
-  }
-  return known;
 }
 
 /** The end of a hold's or waiter's record: what the script does not know by itself. */

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import type { Mode } from '../../core/backend.js';
+import { ownerHash } from '../../core/clock.js';
 import { InvalidArgumentError } from '../../core/errors.js';
 import { decodeName, type LockName } from '../../core/name.js';
 
@@ -65,7 +65,7 @@ export function parseRoot(root: unknown): string {
 
 /** What stands for an owner in the store: 128 bits of its SHA-256, of which the first are its digest. */
 export function idOf(owner: string): string {
-  return createHash('sha256').update(owner).digest().subarray(0, 16).toString('base64url');
+  return Buffer.from(ownerHash(owner).slice(0, 32), 'hex').toString('base64url');
 }
 
 export function digestOf(id: string): string {

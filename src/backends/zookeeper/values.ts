@@ -4,7 +4,7 @@ import type { Ask, LockRecord, Metadata, RevokedBy } from '../../core/backend.js
 import { BackendCorruptError } from '../../core/errors.js';
 import { fenceMax } from '../../core/fence.js';
 import { limits } from '../../core/limits.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { type NodeIdentity, nodeText } from '../../core/node.js';
 import { long, type Stat } from './client.js';
 import { type Child, digestOf, Paths } from './paths.js';
 
@@ -26,8 +26,11 @@ export interface Known extends Omit<Written, 'zxid'> {
   readonly zxid: bigint;
 }
 
+/** `Written`, as JSON. */
 export function dataOf({ fences, ttlMs, node, metadata }: Ask): Buffer {
-  return Buffer.from(JSON.stringify({ holdfast: 1, fences, ttlMs, node, metadata } satisfies Written));
+  return Buffer.from(
+    `{"holdfast":1,"fences":${fences},"ttlMs":${ttlMs},"node":${nodeText(node)},"metadata":${JSON.stringify(metadata)}}`,
+  );
 }
 
 /** For a node that takes another's place. */
