@@ -18,6 +18,8 @@ export interface Backend {
   abandon(ask: Ask): Promise<void>;
   /** Calls `wake` when `name` may have become free. A hint: it may come late, twice, or never. Must not throw. */
   watch(name: LockName, wake: () => void): Stop;
+  /** Everybody at one name, as of one moment: holders, then waiters in queue order. What `list` shows of it, at the price of one name. */
+  read(name: LockName): Promise<readonly LockRecord[]>;
   /** Holders and waiters whose name starts with `prefix` (of the readable name), waiters in queue order. */
   list(prefix: string): AsyncIterable<LockRecord>;
   /** Ends every hold on `name`; the next fence is higher. With an heir, grants to it in the same step (steal); an heir that was abandoned robs nobody. */

@@ -23,7 +23,7 @@ export interface LockEvent {
 }
 
 /** What a call to the store was for. */
-export type StoreOp = 'acquire' | 'renew' | 'release' | 'abandon' | 'revoke' | 'list';
+export type StoreOp = 'acquire' | 'renew' | 'release' | 'abandon' | 'revoke' | 'read' | 'list';
 
 /** One call to the store has ended. */
 export interface StoreCallEvent {

@@ -47,13 +47,20 @@ export async function readRecords(
 }
 
 /** @throws HoldfastError */
-export async function inspect(store: StoreContext, { text }: LockName): Promise<Inspection> {
-  const own = (await readRecords(store, text)).filter((record) => record.name === text);
-  return {
-    name: text,
-    held: own.filter((record) => record.state === 'held'),
-    waiting: own.filter((record) => record.state === 'waiting'),
-  };
+export async function inspect(
+  { backend, calls, callTimeoutMs }: Pick<StoreContext, 'backend' | 'calls' | 'callTimeoutMs'>,
+  name: LockName,
+): Promise<Inspection> {
+  try {
+    const own = await calls.promise(callTimeoutMs, 'reading a name', () => backend.read(name), 'read');
+    return {
+      name: name.text,
+      held: own.filter((record) => record.state === 'held'),
+      waiting: own.filter((record) => record.state === 'waiting'),
+    };
+  } catch (error) {
+    throw asHoldfastError(error, 'reading a name', name.text);
+  }
 }
 
 /** @throws HoldfastError */

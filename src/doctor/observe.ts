@@ -4,7 +4,7 @@ import type { Examination } from '../core/examination.js';
 import type { Guard } from '../core/guard.js';
 import { limits } from '../core/limits.js';
 import { parseName } from '../core/name.js';
-import { readRecords } from '../core/questions.js';
+import { inspect } from '../core/questions.js';
 import { type Facts, holdKey, type Look } from './facts.js';
 import { frozenRecords, type RequestWanted } from './frozen.js';
 import { nextLookInMs } from './patience.js';
@@ -59,16 +59,14 @@ async function look(post: Post, text: string, guard: Guard<unknown> | undefined,
   const sinkMark =
     guard === undefined ? undefined : await asked(post, 'reading the mark of the sink', () => guard.mark(resource));
   const examination = await examined(post, text);
-  // A step of it may walk the keyspace, too.
-  const listed = await readRecords({ ...post, callTimeoutMs: post.callTimeoutMs * limits.listStepTimeouts }, text);
-  const records = listed.filter((record) => record.name === text);
+  const { held, waiting } = await inspect(post, parseName(text));
   const atMs = post.ports.now().monotonicMs;
   return {
     atMs,
-    held: records.filter(({ state }) => state === 'held'),
-    waiting: records.filter(({ state }) => state === 'waiting'),
+    held,
+    waiting,
     examination,
-    processes: new Map(records.map((record) => [holdKey(record), sightOf(record, post.self)])),
+    processes: new Map([...held, ...waiting].map((record) => [holdKey(record), sightOf(record, post.self)])),
     sinkMark,
   };
 }

@@ -254,8 +254,14 @@ export const mutants: readonly Mutant[] = [
     }),
   ),
   mutant('list ignores the prefix', ['list/filters-by-prefix'], (store) => ({ list: () => memory({ store }).list('') })),
-  mutant('list forgets metadata', ['list/shows-a-holder', 'list/keeps-metadata-as-it-was'], (store) => ({
+  mutant('list forgets metadata', ['list/shows-of-each-name-what-reading-it-shows'], (store) => ({
     list: (prefix) => mapped(memory({ store }).list(prefix), (record) => ({ ...record, metadata: {} })),
+  })),
+  mutant('reading a name forgets metadata', ['list/shows-a-holder', 'list/keeps-metadata-as-it-was'], (store) => ({
+    read: async (name) => store.read(name.encoded).map((record) => ({ ...record, metadata: {} })),
+  })),
+  mutant('reading a name shows those that begin alike', ['list/shows-of-each-name-what-reading-it-shows'], (store) => ({
+    read: async (name) => [...store.list(name.text)],
   })),
   mutant('watching hears nothing', ['watch/wakes-on-release'], () => ({ watch: () => () => {} })),
   mutant('watching never stops', ['watch/stop-stops-only-itself'], (store) => ({

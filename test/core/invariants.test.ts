@@ -307,12 +307,20 @@ describe('invariant 11: nothing waits for ever unasked', () => {
     await failed;
   });
 
-  it.each(['list', 'revoke', 'close'] as const)('%s has a deadline of its own', async (method) => {
-    const hanging = { list: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }), revoke: never, close: never };
+  it.each(['read', 'list', 'revoke', 'close'] as const)('%s has a deadline of its own', async (method) => {
+    const hanging = {
+      read: never,
+      list: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }),
+      revoke: never,
+      close: never,
+    };
     const { ports, locks } = setUp({ [method]: hanging[method] });
-    const call = { list: () => locks.query(), revoke: () => locks.revoke('a', { reason: 'test' }), close: () => locks.close() }[
-      method
-    ];
+    const call = {
+      read: () => locks.inspect('a'),
+      list: () => locks.query(),
+      revoke: () => locks.revoke('a', { reason: 'test' }),
+      close: () => locks.close(),
+    }[method];
     const failed = expect(call()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     await ports.pass(limits.callTimeoutMsDefault + 1);
     await failed;

@@ -135,6 +135,7 @@ describe.each(kinds)('what stands in the table ($name)', (kind) => {
       expect(error).toMatchObject({ code: 'BACKEND_CORRUPT', message: expect.stringContaining(`"holdfast:${attribute}"`) });
       const listed = await recordsOf(store, attribute);
       if (attribute !== 'lease_status') expect(listed).toMatchObject([{ name: attribute, metadata: { damaged: true } }]);
+      expect(await store.read(ask(attribute).name)).toEqual(listed);
       await scene.delete(attribute);
     }
     await granted(store, ask('ttl_ms'));

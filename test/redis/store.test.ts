@@ -31,7 +31,9 @@ describe.skipIf(redisIsMissing)('the Redis store', () => {
       const mine = heldOf(ask('f'));
       expect(await scene.store.renew([mine])).toEqual([{ outcome: 'not-yours' }]);
       expect(await scene.store.release(mine)).toBe('not-owner');
-      expect(await recordsOf(scene.store, '')).toMatchObject([{ name: 'f', state: 'held', metadata: { foreign: true } }]);
+      const foreign = [{ name: 'f', state: 'held', metadata: { foreign: true } }];
+      expect(await recordsOf(scene.store, '')).toMatchObject(foreign);
+      expect(await scene.store.read(mine.name)).toMatchObject(foreign);
       expect((await scene.store.revoke(mine.name, { kind: 'revoked', reason: 'r', node: ask('f').node })).ended).toHaveLength(1);
       expect(await recordsOf(scene.store, '')).toEqual([]);
     });
@@ -57,6 +59,18 @@ describe.skipIf(redisIsMissing)('the Redis store', () => {
       await del('f');
       await scene.server.command('DEL', '{holdfast:f}:shared', '{holdfast:f}:shared:who');
     });
+  });
+
+  it('reads one name without a walk through the others', async () => {
+    const own = ask('one');
+    await scene.store.acquire(own);
+    await scene.server.command('CONFIG', 'RESETSTAT');
+    expect(await scene.store.read(own.name)).toMatchObject([{ name: 'one', state: 'held' }]);
+    const commands = (await scene.server.lines('INFO', 'commandstats')).filter((line) =>
+      /^cmdstat_(?:scan|keys|eval)/.test(line),
+    );
+    expect(commands).toEqual([expect.stringMatching(/^cmdstat_eval(?:sha)?:calls=1,/)]);
+    expect(await scene.store.release(heldOf(own))).toBe('released');
   });
 
   describe('a late copy of an ask', () => {

@@ -21,7 +21,18 @@ const by = { kind: 'stolen', reason: 'because' } as const;
 
 /** The methods that both have, one with promises and one without. */
 type Either = {
-  [K in 'vote' | 'confirm' | 'roundOf' | 'holderOf' | 'renew' | 'copy' | 'release' | 'abandon' | 'revoke' | 'list']: Node[K];
+  [K in
+    | 'vote'
+    | 'confirm'
+    | 'roundOf'
+    | 'holderOf'
+    | 'renew'
+    | 'copy'
+    | 'release'
+    | 'abandon'
+    | 'revoke'
+    | 'read'
+    | 'list']: Node[K];
 } & Pick<Node, 'repair'>;
 
 /** What the two must agree on: all but times, and records as far as a node decides about them. */
@@ -177,6 +188,7 @@ class Walk {
         await this.#both(step, 'revoke only', (it) => it.revoke(name, by, round, owner));
         return this.#both(step, sort, (it) => it.revoke(name, by, round));
       case 'list':
+        await this.#both(step, 'read', (it) => it.read(name));
         return this.#both(step, sort, async (it) => [...(await it.list(''))].sort((a, b) => (a.name < b.name ? -1 : 1)));
       case 'mend':
         // Where it is held there is nothing to repair; what was ended must not come back.
@@ -277,6 +289,7 @@ class Walk {
       roundOf: async (name) => virtual.roundOf(name),
       holderOf: async (name) => virtual.holderOf(name),
       revoke: async (name, why, upToRound, only) => virtual.revoke(name, why, upToRound, only),
+      read: async (name) => virtual.read(name),
       list: async (prefix) => virtual.list(prefix),
     };
   }

@@ -26,6 +26,7 @@ function yesNode(name: string, calls: string[], over: Partial<Node> = {}): Node 
     roundOf: async () => undefined,
     holderOf: async () => undefined,
     revoke: async () => [],
+    read: async () => [],
     list: async () => [],
     examine: async () => ({ node: name, others: [], votesInMs: 0 }),
     watch: () => () => {},

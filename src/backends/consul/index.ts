@@ -22,7 +22,7 @@ import { Acquiring } from './acquiring.js';
 import { Epoch } from './epoch.js';
 import { examine } from './examining.js';
 import { Keys } from './keys.js';
-import { records } from './listing.js';
+import { records, recordsAt } from './listing.js';
 import { type ConsulOptions, type ConsulTls, parseOptions, type Settings } from './options.js';
 import { findings } from './probe.js';
 import { RecordSessions } from './record-sessions.js';
@@ -124,6 +124,10 @@ class ConsulBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#store.waiting.listen(name.encoded, wake);
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsAt(this.#store, name);
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {

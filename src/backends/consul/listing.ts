@@ -1,5 +1,6 @@
 import type { LockRecord } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
 import { sweep } from './granting.js';
 import type { KeyParts } from './keys.js';
 import { isReadersText, lockRecord, parseText } from './values.js';
@@ -8,13 +9,25 @@ import type { Store } from './store.js';
 
 type Found = readonly [KeyValue, KeyParts];
 
+/** Everybody at one name, as of one moment. */
+export async function recordsAt(store: Store, name: LockName): Promise<readonly LockRecord[]> {
+  const found: LockRecord[] = [];
+  for await (const record of recordsIn(store, store.keys.of(name).base, name.text)) found.push(record);
+  return found;
+}
+
+/** Everybody below a prefix, all as of one moment. */
+export function records(store: Store, prefix: string): AsyncGenerator<LockRecord> {
+  return recordsIn(store, store.keys.startingWith(prefix), prefix);
+}
+
 /**
- * Everybody below a prefix, all as of one moment. What has stood still for its time, as seen from here, is over: that is
- * written down, so that everybody knows it at once, and it is not shown.
+ * What has stood still for its time, as seen from here, is over: that is written down, so that everybody knows it at once, and it
+ * is not shown.
  */
-export async function* records(store: Store, prefix: string): AsyncGenerator<LockRecord> {
+async function* recordsIn(store: Store, start: string, prefix: string): AsyncGenerator<LockRecord> {
   const { rpc, keys, commandTimeoutMs } = store;
-  const answer = await rpc.txn('listing', [lookBelow(keys.startingWith(prefix))], commandTimeoutMs);
+  const answer = await rpc.txn('listing', [lookBelow(start)], commandTimeoutMs);
   const names = new Map<string, Found[]>();
   for (const kv of answer.ok ? answer.kvs : []) {
     const parts = keys.parse(kv.key);

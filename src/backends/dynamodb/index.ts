@@ -25,7 +25,7 @@ import type { Context } from './context.js';
 import { examine } from './examining.js';
 import type { Hold } from './item.js';
 import { Keys } from './keys.js';
-import { records } from './listing.js';
+import { records, recordsAt } from './listing.js';
 import { openUrl } from './open.js';
 import { type DynamoDBOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe.js';
@@ -121,6 +121,10 @@ class DynamoDBBackend implements Backend {
   /** Nothing wakes. */
   watch(_name: LockName, _wake: () => void): Stop {
     return () => {};
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsAt(this.#context, name);
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {

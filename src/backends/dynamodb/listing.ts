@@ -1,5 +1,6 @@
 import type { LockRecord } from '../../core/backend.js';
 import { BackendCorruptError, ClosedError } from '../../core/errors.js';
+import type { LockName } from '../../core/name.js';
 import type { Item, Key } from './client.js';
 import type { Context } from './context.js';
 import { free, isSeen, namesIn, setAndRemove } from './expressions.js';
@@ -7,6 +8,16 @@ import { freeValues, seenValues } from './granting.js';
 import { type Entry, entryOf, recordOf, text } from './item.js';
 
 const filter = 'begins_with(#name, :start) AND #lease_status = :held';
+
+/** Whoever holds one name: one, or none. */
+export async function recordsAt(context: Context, name: LockName): Promise<readonly LockRecord[]> {
+  const { table, keys, settings } = context;
+  const key = keys.of(name);
+  const item = await table.trip(settings.commandTimeoutMs).get(key);
+  if (item?.['lease_status']?.S !== 'held') return [];
+  const record = await recordIn(context, name.text, key, item, { works: true });
+  return record === undefined ? [] : [record];
+}
 
 /**
  * Reads the whole table, page by page: DynamoDB has no order of keys that a prefix could use. A hold that this process has

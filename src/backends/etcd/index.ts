@@ -25,7 +25,7 @@ import type { GrpcClient, GrpcMetadata, GrpcModule, GrpcStream } from './grpc.js
 import { KeepAlives } from './keep-alives.js';
 import { Keys } from './keys.js';
 import { Leases } from './leases.js';
-import { records } from './listing.js';
+import { records, recordsAt } from './listing.js';
 import { type EtcdOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
 import { StoredRecords } from './records.js';
@@ -123,6 +123,10 @@ class EtcdBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#store.waiting.listen(name.encoded, wake);
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsAt(this.#store, name);
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {

@@ -1,4 +1,5 @@
 import type { LockRecord } from '../../core/backend.js';
+import type { LockName } from '../../core/name.js';
 import { verdictOf } from './errors.js';
 import type { KeyParts } from './keys.js';
 import { leaseTimeToLive, range } from './methods.js';
@@ -12,6 +13,18 @@ const pageKeys = 1_000;
 const leasesAtOnce = 50;
 
 type Found = readonly [KeyValue, KeyParts];
+
+/** Everybody at one name, as of one moment, as long as the cluster remembers that moment. */
+export async function recordsAt(store: Store, name: LockName): Promise<readonly LockRecord[]> {
+  const group: Found[] = [];
+  for await (const kv of keysIn(store, store.keys.of(name).all)) {
+    const parts = store.keys.parse(kv.key);
+    if (parts !== undefined) group.push([kv, parts]);
+  }
+  const found: LockRecord[] = [];
+  for await (const record of recordsOf(store, group)) found.push(record);
+  return found;
+}
 
 /** Everybody below a prefix, name by name, all as of one moment, as long as the cluster remembers that moment. */
 export async function* records(store: Store, prefix: string): AsyncGenerator<LockRecord> {
@@ -28,12 +41,17 @@ export async function* records(store: Store, prefix: string): AsyncGenerator<Loc
   yield* recordsOf(store, group);
 }
 
+export function keysBelow(store: Reading & Pick<Store, 'keys'>, prefix: string): AsyncGenerator<KeyValue> {
+  return keysIn(store, store.keys.startingWith(prefix));
+}
+
+type Reading = Pick<Store, 'rpc' | 'commandTimeoutMs'>;
+
 /** Page by page, all as of one moment where the cluster remembers it for long enough. */
-export async function* keysBelow(
-  { rpc, keys, commandTimeoutMs }: Pick<Store, 'rpc' | 'keys' | 'commandTimeoutMs'>,
-  prefix: string,
+async function* keysIn(
+  { rpc, commandTimeoutMs }: Reading,
+  { key: first, rangeEnd }: { readonly key: string; readonly rangeEnd: string | Uint8Array },
 ): AsyncGenerator<KeyValue> {
-  const { key: first, rangeEnd } = keys.startingWith(prefix);
   let key = first;
   let revision = 0;
   for (;;) {

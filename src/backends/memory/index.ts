@@ -94,6 +94,10 @@ class MemoryBackend implements Backend {
     };
   }
 
+  async read(name: Parameters<Backend['read']>[0]) {
+    return this.#open().read(name.encoded);
+  }
+
   async *list(prefix: string) {
     yield* this.#open().list(prefix);
   }

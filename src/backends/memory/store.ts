@@ -158,14 +158,18 @@ export class MemoryStore {
     return { ended };
   }
 
-  *list(prefix: string): Generator<LockRecord> {
+  read(encodedName: string): readonly LockRecord[] {
     const now = this.#clock.nowMs();
+    const entry = this.#entry(encodedName, now);
+    const holders = [...entry.holders.values()].map((holder) => holderRecord(holder, now));
+    const places = entry.places.map((place) => placeRecord(place, now));
+    this.#forgetIfIdle(encodedName, entry);
+    return [...holders, ...places];
+  }
+
+  *list(prefix: string): Generator<LockRecord> {
     for (const encoded of [...this.#entries.keys()]) {
-      if (!decodeName(encoded).startsWith(prefix)) continue;
-      const entry = this.#entry(encoded, now);
-      for (const holder of entry.holders.values()) yield holderRecord(holder, now);
-      for (const place of entry.places) yield placeRecord(place, now);
-      this.#forgetIfIdle(encoded, entry);
+      if (decodeName(encoded).startsWith(prefix)) yield* this.read(encoded);
     }
   }
 

@@ -28,7 +28,7 @@ import type { Driver } from './driver.js';
 import { openUrl } from './drivers/open.js';
 import { driverOf, type PostgresClient } from './drivers/shape.js';
 import { examine } from './examine/index.js';
-import { records } from './listing.js';
+import { records, recordsAt } from './listing.js';
 import { type PostgresOptions, parseOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
 import { type PostgresRecords, recordsThrough } from './records.js';
@@ -141,6 +141,10 @@ class PostgresBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#wakes.watch(name, wake);
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsAt(this.#commands, this.#settings.schema, name, this.#settings.commandTimeoutMs);
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {

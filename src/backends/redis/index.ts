@@ -27,7 +27,7 @@ import { driverOf, type RedisClient } from './drivers/shape.js';
 import { examine } from './examining.js';
 import { Granting } from './granting.js';
 import { Keys } from './keys.js';
-import { records } from './listing.js';
+import { records, recordsAt } from './listing.js';
 import { parseOptions, type RedisOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
 import { recordCommands, recordsThrough } from './records.js';
@@ -135,6 +135,10 @@ class RedisBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#wakes.watch(this.#keys.of(name), wake);
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsAt(this.#commands, this.#keys, name, this.#settings.commandTimeoutMs);
   }
 
   list(prefix: string): AsyncIterable<LockRecord> {

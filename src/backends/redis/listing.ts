@@ -1,5 +1,6 @@
 import type { LockRecord } from '../../core/backend.js';
 import { limits } from '../../core/limits.js';
+import type { LockName } from '../../core/name.js';
 import type { Commands } from './commands.js';
 import type { Reply } from './driver.js';
 import { Keys } from './keys.js';
@@ -30,6 +31,17 @@ export async function* records(commands: Commands, keys: Keys, prefix: string, t
       }
     }
   }
+}
+
+/** Everybody at one name. */
+export async function recordsAt(
+  commands: Commands,
+  keys: Keys,
+  name: LockName,
+  timeoutMs: number,
+): Promise<readonly LockRecord[]> {
+  const key = keys.of(name);
+  return recordsOf(await commands.eval(listScript, [key], [], timeoutMs), key, keys, name.text);
 }
 
 /** Holders of one key, whatever its prefix: holds of ours, and texts that end and look like a lock of a known library. A cache's entries end, too. */

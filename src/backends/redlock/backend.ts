@@ -92,6 +92,11 @@ export class RedlockBackend implements Backend {
     return this.#closed ? () => {} : watchAll(this.#group, name, wake);
   }
 
+  async read(name: LockName): Promise<readonly LockRecord[]> {
+    this.#mustBeOpen();
+    return this.#merged(await this.#ask('reading a name', 'all', ({ node }) => node.read(name)));
+  }
+
   async *list(prefix: string): AsyncIterable<LockRecord> {
     this.#mustBeOpen();
     const lists = await this.#ask('listing', 'all', ({ node }) => node.list(prefix));

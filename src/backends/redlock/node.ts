@@ -40,6 +40,8 @@ export interface Node {
    * @param only of this owner, and nobody else's
    */
   revoke(name: LockName, by: RevokedBy, upToRound: number, only?: string): Promise<readonly LockRecord[]>;
+  /** Whoever holds the name, also another library: one, or none. */
+  read(name: LockName): Promise<readonly LockRecord[]>;
   /** Holders whose name starts with `prefix` (of the readable name). */
   list(prefix: string): Promise<readonly LockRecord[]>;
   /** What stands here at one name, for a person. Changes nothing. */

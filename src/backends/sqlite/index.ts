@@ -19,7 +19,7 @@ import { machineClock } from './clock.js';
 import { Context, type Here } from './context.js';
 import type { Database } from './database.js';
 import { examination } from './examining.js';
-import { recordsOf, selectRows } from './list.js';
+import { recordsOf, selectRows, selectRowsOf } from './list.js';
 import { parseOptions, parseUrl, type Settings, type SqliteOptions } from './location.js';
 import { findings } from './probe.js';
 import { Quick } from './quick.js';
@@ -153,6 +153,13 @@ class SqliteBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#watching.watch(name.encoded, wake);
+  }
+
+  async read(name: LockName): Promise<readonly LockRecord[]> {
+    const { here } = this.#whereabouts();
+    const at = (db: Database, after: AfterCommit = ignore) =>
+      recordsOf(new Context(here, db, after), selectRowsOf(db, name), name.text);
+    return this.#session.run({ quick: (db) => at(db), full: at });
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {

@@ -24,7 +24,7 @@ import { acquire } from './acquiring.js';
 import type { ClientFactory, ZooKeeperClient } from './client.js';
 import { closed } from './errors.js';
 import { examine } from './examining.js';
-import { records } from './listing.js';
+import { records, recordsOf } from './listing.js';
 import { parseOptions, type Settings, type ZooKeeperOptions } from './options.js';
 import { findings } from './probe/index.js';
 import { recordsIn } from './records.js';
@@ -109,6 +109,10 @@ class ZooKeeperBackend implements Backend {
 
   watch(name: LockName, wake: () => void): Stop {
     return this.#store.wakes.watch(this.#store.paths.of(name), wake);
+  }
+
+  async read(name: LockName): Promise<readonly LockRecord[]> {
+    return recordsOf(this.#open(), this.#store.paths.of(name));
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {

@@ -16,7 +16,8 @@ export async function* records(store: Store, prefix: string): AsyncGenerator<Loc
   }
 }
 
-async function recordsOf(store: Store, parent: string): Promise<readonly LockRecord[]> {
+/** Everybody at one name, as of one moment. */
+export async function recordsOf(store: Store, parent: string): Promise<readonly LockRecord[]> {
   const operation = store.question('listing');
   const view = await store.look(operation, parent);
   if (view === undefined) return [];

@@ -18,6 +18,11 @@ function checkRecord(record: LockRecord | undefined, expected: Partial<LockRecor
   assert.notEqual(record.alive, false, 'this process lives');
 }
 
+/** All but times. */
+function steady(records: readonly LockRecord[]): readonly object[] {
+  return records.map(({ sinceMs: _since, expiresInMs: _left, ...record }) => record);
+}
+
 /** Takes and gives back one name as fast as the store allows. */
 async function churn(scene: Scene, store: Backend, endMs: number): Promise<void> {
   while (performance.now() < endMs) {
@@ -82,6 +87,26 @@ export const list = topic('list', {
     const [record] = await scene.holders(ask.name);
     assert.deepEqual(record?.metadata, metadata);
     await scene.store.release(heldOf(ask));
+  },
+
+  'shows-of-each-name-what-reading-it-shows': async (scene) => {
+    const asks: Ask[] = [];
+    for (const ending of ['a', 'a/1', 'a*', 'ab', 'A']) asks.push(await scene.hold(scene.name(ending), { metadata: { ending } }));
+    const waiters = scene.store.traits.queue ? [await scene.wait(scene.name('a')), await scene.wait(scene.name('a/1'))] : [];
+    for (const ending of ['a', 'a/1', 'a*', 'ab', 'A', 'b', '']) {
+      const name = scene.name(ending);
+      const listed: LockRecord[] = [];
+      for await (const record of scene.store.list(name.text)) if (record.name === name.text) listed.push(record);
+      assert.deepEqual(steady(await scene.store.read(name)), steady(listed), JSON.stringify(ending));
+      const expected = [...asks, ...waiters].filter((ask) => ask.name.text === name.text);
+      assert.deepEqual(
+        listed.map(({ ownerDigest: digest }) => digest),
+        expected.map(({ owner }) => ownerDigest(owner)),
+        JSON.stringify(ending),
+      );
+    }
+    for (const waiter of waiters) await scene.store.abandon(waiter);
+    for (const ask of asks) await scene.store.release(heldOf(ask));
   },
 
   'filters-by-prefix': async (scene) => {

@@ -126,10 +126,8 @@ export class Scene {
   }
 
   /** Holds and places of exactly this name. */
-  async records(name: LockName, backend: Backend = this.store): Promise<LockRecord[]> {
-    const found: LockRecord[] = [];
-    for await (const record of backend.list(name.text)) if (record.name === name.text) found.push(record);
-    return found;
+  records(name: LockName, backend: Backend = this.store): Promise<readonly LockRecord[]> {
+    return backend.read(name);
   }
 
   async holders(name: LockName, backend: Backend = this.store): Promise<LockRecord[]> {

@@ -10,6 +10,7 @@ export type Interceptor<M extends Method> = (
 ) => ReturnType<Backend[M]> | Promise<Awaited<ReturnType<Backend[M]>>>;
 
 export type Faults = { readonly [M in Method]?: Interceptor<M> } & {
+  readonly read?: Backend['read'];
   readonly list?: Backend['list'];
   readonly watch?: Backend['watch'];
 };
@@ -32,6 +33,7 @@ export function wrapped(backend: Backend, faults: Faults): Backend {
     abandon: around(backend, 'abandon', faults.abandon),
     revoke: around(backend, 'revoke', faults.revoke),
     watch: faults.watch ?? ((name, wake) => backend.watch(name, wake)),
+    read: faults.read ?? ((name) => backend.read(name)),
     list: faults.list ?? ((prefix) => backend.list(prefix)),
     probe: () => backend.probe(),
     ...(backend.examine === undefined ? {} : { examine: backend.examine.bind(backend) }),

@@ -96,6 +96,14 @@ export class SimBackend implements Backend {
     return this.traits.push ? this.#world.network.watch(name.encoded, this.#process, wake) : () => {};
   }
 
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return this.#call(
+      [],
+      () => this.#world.server.read(name),
+      () => [],
+    );
+  }
+
   async *list(prefix: string): AsyncIterable<LockRecord> {
     yield* await this.#call(
       [],

@@ -126,6 +126,10 @@ export class SimServer {
     return revocation;
   }
 
+  read(name: LockName): readonly LockRecord[] {
+    return this.#store.read(name.encoded);
+  }
+
   list(prefix: string): readonly LockRecord[] {
     return [...this.#store.list(prefix)];
   }

@@ -26,7 +26,7 @@ import type {
 } from '../node.js';
 import { patienceMs, type Settings } from '../options.js';
 import { confirmedOf, copyOf, endedOf, holderIn, releaseOf, renewalsOf, roundIn, standingOf, voteOf } from './answers.js';
-import { holdersBelow } from './listing.js';
+import { holdersAt, holdersBelow } from './listing.js';
 import { selfOf } from './persistence.js';
 import { report } from './report.js';
 import { abandonScript } from './scripts/abandon.js';
@@ -165,6 +165,10 @@ export class RedisNode implements Node {
       this.#timeoutMs(),
     );
     return endedOf(reply, { name: name.text, key });
+  }
+
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return holdersAt(this.#commands, this.#keys, [this.#keys.of(name)], name.text, this.#settings.commandTimeoutMs);
   }
 
   list(prefix: string): Promise<readonly LockRecord[]> {

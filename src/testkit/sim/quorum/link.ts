@@ -93,6 +93,10 @@ export class Link implements Node {
     return this.#send({ call: 'revoke', names: [name], by: by.kind }, (node) => node.revoke(name, by, upToRound, only));
   }
 
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return this.#send({ call: 'read' }, (node) => node.read(name));
+  }
+
   list(prefix: string): Promise<readonly LockRecord[]> {
     return this.#send({ call: 'list' }, (node) => node.list(prefix));
   }

@@ -50,6 +50,10 @@ export class Noted implements Backend {
     return this.#backend.watch(name, wake);
   }
 
+  read(name: LockName): Promise<readonly LockRecord[]> {
+    return this.#backend.read(name);
+  }
+
   list(prefix: string): AsyncIterable<LockRecord> {
     return this.#backend.list(prefix);
   }

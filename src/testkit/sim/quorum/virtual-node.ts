@@ -166,6 +166,11 @@ export class VirtualNode {
     return [recordOf(lock, this.#nowMs)];
   }
 
+  read(name: LockName): readonly LockRecord[] {
+    const lock = this.lockOf(name);
+    return lock === undefined ? [] : [recordOf(lock, this.#nowMs)];
+  }
+
   list(prefix: string): readonly LockRecord[] {
     return this.locks.filter(({ ask }) => ask.name.text.startsWith(prefix)).map((lock) => recordOf(lock, this.#nowMs));
   }

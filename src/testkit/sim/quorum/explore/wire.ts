@@ -48,6 +48,7 @@ export function wire(client: string, index: number, node: VirtualNode, send: (re
     holderOf: (name: LockName) => call('holder', () => node.holderOf(name)),
     revoke: (name: LockName, by: RevokedBy, upToRound: number, only?: string) =>
       call('revoke', () => node.revoke(name, by, upToRound, only)),
+    read: (name: LockName) => call('read', () => node.read(name)),
     list: (prefix: string) => call('list', () => node.list(prefix)),
     examine: async (): Promise<Sight> => ({ node: `n${index}`, others: [], votesInMs: 0 }),
     watch: () => () => {},
