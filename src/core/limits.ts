@@ -99,7 +99,7 @@ export const limits = {
   campaignPauseMsMax: 10_000,
   /** Pause of an observer between two looks at who leads. */
   lookMsDefault: 1_000,
-  /** Shortest such pause: a look is a listing, which some stores answer by reading all that they have. */
+  /** Shortest such pause. */
   lookMsMin: 50,
 
   /** Encoded `metadata` of one ask: it is stored with every hold and shown in tables. */

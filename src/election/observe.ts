@@ -25,7 +25,7 @@ export type Leadership =
   | { readonly state: 'unknown'; readonly cause: unknown };
 
 export interface ObserveOptions {
-  /** Pause between two looks, in milliseconds. A look is a listing: some stores read all that they have for it. Default: 1 s. */
+  /** Pause between two looks, in milliseconds. A look reads one name. Default: 1 s. */
   readonly lookMs?: number;
   /** Ends the observation. */
   readonly signal?: AbortSignal;

@@ -257,6 +257,22 @@ export const mutants: readonly Mutant[] = [
   mutant('list forgets metadata', ['list/shows-of-each-name-what-reading-it-shows'], (store) => ({
     list: (prefix) => mapped(memory({ store }).list(prefix), (record) => ({ ...record, metadata: {} })),
   })),
+  mutant('list turns the queue round', ['queue/asking-again-keeps-the-place'], (store) => ({
+    list: async function* (prefix) {
+      yield* [...store.list(prefix)].reverse();
+    },
+  })),
+  mutant('list hides readers', ['shared/readers-together'], (store) => ({
+    list: async function* (prefix) {
+      yield* [...store.list(prefix)].filter(({ mode }) => mode === 'exclusive');
+    },
+  })),
+  mutant('reading a name answers after close', ['close/later-calls-reject-rather-than-hang'], (store) => ({
+    read: async (name) => store.read(name.encoded),
+  })),
+  mutant('reading a name finds none that is encoded', ['names/controls-stay-apart', 'names/percent-stay-apart'], (store) => ({
+    read: async (name) => (name.encoded === name.text ? store.read(name.encoded) : []),
+  })),
   mutant('reading a name forgets metadata', ['list/shows-a-holder', 'list/keeps-metadata-as-it-was'], (store) => ({
     read: async (name) => store.read(name.encoded).map((record) => ({ ...record, metadata: {} })),
   })),

@@ -7,15 +7,17 @@ import type { Commands } from './commands.js';
 /** Names of one page: each page is of one moment. */
 const pageNames = 1_000;
 
-/** Everybody at one name: of the names that begin with it, it is the first. */
+type Listed = Shown & Pick<LockRecord, 'name' | 'state'>;
+
+/** Everybody at one name. */
 export async function recordsAt(
   commands: Commands,
   schema: string,
   name: LockName,
   timeoutMs: number,
 ): Promise<readonly LockRecord[]> {
-  const [, records] = await page(commands, schema, asciiName(name.encoded), null, 1, timeoutMs);
-  return records.filter((record) => record.name === name.text);
+  const reply = await commands.call('read', [asciiName(name.encoded)], 'reading a name', timeoutMs);
+  return recordsOf(JSON.parse(reply ?? '[]') as readonly Listed[], schema);
 }
 
 /** Everybody below a prefix, in the order of the names. */
@@ -28,27 +30,13 @@ export async function* records(
   const from = asciiName(encodeName(prefix));
   let after: string | null = null;
   do {
-    const [last, records]: Page = await page(commands, schema, from, after, pageNames, timeoutMs);
-    yield* records;
+    const reply = await commands.call('list', [from, after, pageNames], 'listing', timeoutMs);
+    const [last, found] = JSON.parse(reply ?? '[null,[]]') as [string | null, readonly Listed[]];
+    yield* recordsOf(found, schema);
     after = last;
   } while (after !== null);
 }
 
-/** With the name that it ends with, unless it is the last. */
-type Page = readonly [string | null, readonly LockRecord[]];
-
-async function page(
-  commands: Commands,
-  schema: string,
-  from: string,
-  after: string | null,
-  namesMax: number,
-  timeoutMs: number,
-): Promise<Page> {
-  const reply = await commands.call('list', [from, after, namesMax], 'listing', timeoutMs);
-  const [last, found] = JSON.parse(reply ?? '[null,[]]') as [
-    string | null,
-    readonly (Shown & Pick<LockRecord, 'name' | 'state'>)[],
-  ];
-  return [last, found.map((shown) => recordOf(shown, shown.state, nameOf(shown.name), schema))];
+function recordsOf(found: readonly Listed[], schema: string): readonly LockRecord[] {
+  return found.map((shown) => recordOf(shown, shown.state, nameOf(shown.name), schema));
 }

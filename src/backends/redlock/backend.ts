@@ -16,7 +16,13 @@ import type {
 } from '../../core/backend.js';
 import { Calls } from '../../core/calls.js';
 import { type Ports, systemPorts } from '../../core/clock.js';
-import { BackendUnavailableError, ClosedError, NotSupportedError, OutcomeUnknownError } from '../../core/errors.js';
+import {
+  BackendUnavailableError,
+  ClosedError,
+  InvalidArgumentError,
+  NotSupportedError,
+  OutcomeUnknownError,
+} from '../../core/errors.js';
 import type { Examination } from '../../core/examination.js';
 import { seenTwice } from '../../core/examining.js';
 import { limits } from '../../core/limits.js';
@@ -188,6 +194,9 @@ export class RedlockBackend implements Backend {
       const answers = said.flatMap((one) => (one.ok ? [one.value] : []));
       if (answers.length >= quorum && (whom === 'majority' || pending === 0)) return answers;
       if (pending > 0) return undefined;
+      // No node was asked: they all say so.
+      const refused = said.find((one) => !one.ok && one.error instanceof InvalidArgumentError);
+      if (refused?.ok === false) throw refused.error;
       const excuses = members.map((member) => {
         const one = said.find((other) => other.member === member);
         return one?.ok === true ? `${member.name} answered` : excuseOf(member, one?.error ?? member.lastError);

@@ -18,8 +18,7 @@ export class WorkerTurn {
   constructor(turn: number, lease: HeldLease) {
     this.turn = turn;
     this.#lease = lease;
-    this.fence = String(lease.fence);
-    say({ type: 'granted', turn, atMs: machineMs(), fence: this.fence });
+    // Before the drill hears of the grant: from then on this process may be stopped, and a loss that is found before there is a listener is told to nobody.
     const { signal } = lease;
     signal.addEventListener('abort', () => {
       const atMs = machineMs();
@@ -27,6 +26,8 @@ export class WorkerTurn {
       const loss = signal.reason instanceof LeaseLostError ? signal.reason.loss : 'none';
       if (loss !== 'none') say({ type: 'lost', turn, atMs, loss, lagMs });
     });
+    this.fence = String(lease.fence);
+    say({ type: 'granted', turn, atMs: machineMs(), fence: this.fence });
   }
 
   touch(): boolean {

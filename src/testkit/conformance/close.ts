@@ -17,6 +17,7 @@ function everyCall(scene: Scene, store: Backend, held: Held): Record<string, () 
     release: () => store.release(held),
     abandon: () => store.abandon(ask),
     revoke: () => store.revoke(held.name, { kind: 'revoked', reason: 'a test', node: ask.node }),
+    read: () => store.read(held.name),
     list: () => drain(store.list(scene.prefix)),
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Ask } from '../../core/backend.js';
+import { ownerDigest } from '../../core/clock.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
 import { heldOf, topic } from './helpers.js';
@@ -28,6 +29,11 @@ async function stayApart(scene: Scene, names: readonly LockName[]): Promise<void
   for await (const record of scene.store.list(scene.prefix)) listed.push(record.name);
   assert.deepEqual(listed.sort(), names.map((name) => name.text).sort(), 'names come back as they were written');
   for (const [i, ask] of asks.entries()) {
+    const read = await scene.store.read(ask.name);
+    assert.deepEqual(
+      read.map(({ name, ownerDigest: digest }) => [name, digest]),
+      [[ask.name.text, ownerDigest(ask.owner)]],
+    );
     assert.equal(await scene.store.release(heldOf(ask)), 'released');
     const left: string[] = [];
     for await (const record of scene.store.list(scene.prefix)) left.push(record.name);

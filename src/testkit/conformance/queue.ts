@@ -50,7 +50,7 @@ export const queue = topic('queue', {
     assert.deepEqual(
       digests,
       waiters.map(({ ask }) => ownerDigest(ask.owner)),
-      'list() shows waiters in queue order',
+      'list() and read() show waiters in queue order',
     );
     for (const { ask, store } of waiters) await store.abandon(ask);
     await scene.store.release(heldOf(holder));

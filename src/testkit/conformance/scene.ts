@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Ask, Backend, Held, LockRecord, Traits } from '../../core/backend.js';
 import { Holdfast } from '../../core/holdfast.js';
 import { limits } from '../../core/limits.js';
@@ -7,8 +9,13 @@ import { type LockName, parseName } from '../../core/name.js';
 import { readNodeIdentity } from '../../core/node.js';
 import type { HoldfastOptions } from '../../core/options.js';
 import type { Fixture, Need } from './fixture.js';
+import { listedAt, timeless } from './records-of.js';
 import { eventually, within } from './time.js';
 import { type Faults, takingTurns, wrapped } from './wrappers.js';
+
+/** Two looks at a name in which something goes on agree after some tries; those of a store that is wrong never do. */
+const agreeTries = 50;
+const agreePauseMs = 10;
 
 /** How long a case that failed may take to withdraw its asks, and how many at once. */
 const takingBackMs = 5_000;
@@ -125,9 +132,16 @@ export class Scene {
     return ask;
   }
 
-  /** Holds and places of exactly this name. */
-  records(name: LockName, backend: Backend = this.store): Promise<readonly LockRecord[]> {
-    return backend.read(name);
+  /** Holds and places of exactly this name, of which `read` and `list` say the same. */
+  async records(name: LockName, backend: Backend = this.store): Promise<readonly LockRecord[]> {
+    for (let tries = 1; ; tries++) {
+      const read = await backend.read(name);
+      const listed = timeless(await listedAt(backend, name));
+      if (isDeepStrictEqual(listed, timeless(read))) return read;
+      // Something happened between the two; or they never agree.
+      if (tries === agreeTries) assert.deepEqual(listed, timeless(read), 'list() and read() show the same of a name');
+      await sleep(agreePauseMs);
+    }
   }
 
   async holders(name: LockName, backend: Backend = this.store): Promise<LockRecord[]> {
