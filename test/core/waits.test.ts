@@ -84,7 +84,7 @@ describe('query', () => {
     const throws = () => {
       throw new Error('ECONNREFUSED');
     };
-    const { ports, locks } = instances({ list: throws, revoke: throws });
+    const { ports, locks } = instances({ read: throws, list: throws, revoke: throws });
     for (const ask of [() => locks.query(), () => locks.inspect('a'), () => locks.revoke('a', { reason: 'test' })]) {
       const asked = outcomeOf<unknown>(ask());
       await ports.pass(0);
