@@ -6,6 +6,7 @@ import { Holdfast } from '../../src/core/holdfast.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/faults/proxy.js';
+import { isHttp2Reply } from '../support/http2-reply.js';
 import { Crowd } from '../support/crowd.js';
 import { EtcdCluster, type EtcdMember } from '../support/etcd-server.js';
 import { Sink } from '../support/sink.js';
@@ -57,7 +58,7 @@ export class Scene {
 
   /** In front of a member. */
   async proxy(member: EtcdMember = this.server): Promise<FaultProxy> {
-    const proxy = await FaultProxy.start(member.port);
+    const proxy = await FaultProxy.start(member.port, '127.0.0.1', isHttp2Reply);
     this.#proxies.push(proxy);
     return proxy;
   }

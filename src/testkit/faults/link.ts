@@ -23,6 +23,7 @@ interface Faults {
   holderOf(request: string): ((held: HeldRequest) => void) | undefined;
   /** A connection of its own to the server, for what its client no longer waits for. */
   deliverLate(bytes: Buffer): Promise<void>;
+  isReply(bytes: Buffer, request: Buffer): boolean;
   faultFor(request: string): { readonly fault: ProxyFault; readonly met: () => void } | undefined;
 }
 
@@ -34,7 +35,7 @@ export class Link {
   readonly #client: Socket;
   readonly #server: Socket;
   /** What happens with the next reply, and who is told. */
-  #onReply: { readonly fault: ProxyFault; readonly met: () => void } | undefined;
+  #onReply: { readonly fault: ProxyFault; readonly met: () => void; readonly request: Buffer } | undefined;
   #swallowing = false;
   /** What stands still, and all that came behind it. */
   #held: Buffer[] | undefined;
@@ -93,7 +94,7 @@ export class Link {
       });
       return;
     }
-    if (due !== undefined) this.#onReply = due;
+    if (due !== undefined) this.#onReply = { ...due, request: bytes };
     this.#forward(this.#server, bytes);
   }
 
@@ -112,8 +113,9 @@ export class Link {
 
   #reply(bytes: Buffer): void {
     this.#released();
-    const due = this.#onReply;
-    this.#onReply = undefined;
+    const awaited = this.#onReply;
+    const due = awaited !== undefined && this.#faults.isReply(bytes, awaited.request) ? awaited : undefined;
+    if (due !== undefined) this.#onReply = undefined;
     if (due?.fault === 'lose-reply') this.reset();
     if (due?.fault === 'swallow-replies') this.#swallowing = true;
     due?.met();

@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { type HeldRequest, Link, type ProxyFault } from './link.js';
 
+/** Whether these bytes of the server answer that request: on HTTP/2 it also says things that answer nothing. */
+export type IsReply = (bytes: Buffer, request: Buffer) => boolean;
+
 interface Rule {
   readonly matches: (request: string) => boolean;
   readonly fault: ProxyFault;
@@ -21,16 +24,18 @@ export class FaultProxy {
   readonly #rules: Rule[] = [];
   readonly #holds: { readonly text: string; readonly held: (request: HeldRequest) => void }[] = [];
   readonly #late = new Set<net.Socket>();
+  readonly isReply: IsReply;
   #silent = false;
   #port = 0;
 
-  private constructor(target: { readonly port: number; readonly host: string }) {
+  private constructor(target: { readonly port: number; readonly host: string }, isReply: IsReply) {
     this.#target = target;
+    this.isReply = isReply;
   }
 
-  /** Listens on a free port of 127.0.0.1 in front of another port there, or of another host. */
-  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<FaultProxy> {
-    const proxy = new FaultProxy({ port: targetPort, host: targetHost });
+  /** Listens on a free port of 127.0.0.1 in front of another port there, or of another host. @param isReply by default whatever comes next is one */
+  static async start(targetPort: number, targetHost = '127.0.0.1', isReply: IsReply = () => true): Promise<FaultProxy> {
+    const proxy = new FaultProxy({ port: targetPort, host: targetHost }, isReply);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     proxy.#port = (proxy.#server.address() as net.AddressInfo).port;
