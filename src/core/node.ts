@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import os from 'node:os';
 import process from 'node:process';
+import { asciiJson } from './ascii.js';
 
 /**
  * A process that asks for locks. The fields make it possible, on the same machine, to tell a dead
@@ -23,11 +24,11 @@ export interface NodeIdentity {
 
 const texts = new WeakMap<NodeIdentity, string>();
 
-/** As JSON. An instance sends the same node with every ask, so it is written once. */
+/** As JSON, in printable ASCII, which every store keeps as it is. An instance sends the same node with every ask, so it is written once. */
 export function nodeText(node: NodeIdentity): string {
   let text = texts.get(node);
   if (text === undefined) {
-    text = JSON.stringify(node);
+    text = asciiJson(node);
     texts.set(node, text);
   }
   return text;

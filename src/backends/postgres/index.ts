@@ -21,7 +21,7 @@ import { ClosedError } from '../../core/errors.js';
 import type { Examination } from '../../core/examination.js';
 import { limits } from '../../core/limits.js';
 import type { LockName } from '../../core/name.js';
-import type { NodeIdentity } from '../../core/node.js';
+import { nodeText } from '../../core/node.js';
 import { answerOf, releaseOf, revocationOf } from './answers.js';
 import { Commands } from './commands.js';
 import type { Driver } from './driver.js';
@@ -194,18 +194,6 @@ class PostgresBackend implements Backend {
     // Before core gives the call up: only here it is known whether it was sent.
     return ownShare * callTimeoutMs(this.#settings.commandTimeoutMs, ttlMs);
   }
-}
-
-/** JSON of nodes: an instance sends the same one with every ask. */
-const nodeTexts = new WeakMap<NodeIdentity, string>();
-
-function nodeText(node: NodeIdentity): string {
-  let known = nodeTexts.get(node);
-  if (known === undefined) {
-    known = asciiJson(node);
-    nodeTexts.set(node, known);
-  }
-  return known;
 }
 
 function storedName(name: LockName): string {
