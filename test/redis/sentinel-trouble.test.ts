@@ -35,7 +35,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel, in trouble', () => {
     // From now on the clients, that for commands and that for wake-ups, spend nearly all their time asking, within what they wait for.
     proxy.latencyMs = 400;
     await servers.replicated();
-    await servers.master.kill();
+    await servers.killMaster();
     // The announcement comes from the other sentinels, without delay.
     const master = await servers.failedOver(servers.master);
     await comesTrue('a turn', () => turn(store));
@@ -53,6 +53,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel, in trouble', () => {
     const store = keep(await redisFromUrl(servers.url, library));
     await comesTrue('a turn', () => turn(store));
     const pid = servers.sentinels[0]?.pid as number;
+    await servers.vigilant();
     standStill(pid);
     try {
       await servers.master.kill();

@@ -33,7 +33,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
       await sleep(50);
     }
     await servers.replicated();
-    await servers.master.kill();
+    await servers.killMaster();
     const master = await servers.failedOver(servers.master);
     await comesTrue('renewed', async () => (await store.renew([heldOf(own)]))[0]?.outcome === 'renewed');
     const waiter = ask('s', { enqueue: true });
@@ -48,6 +48,20 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
     await store.release(heldOf(waiter));
   });
 
+  it('a subscription that node-redis no longer has is made again', async () => {
+    const servers = await start();
+    const opened = await clients['node-redis 5']?.(servers.url);
+    if (opened === undefined) throw new Error('no client');
+    keep({ close: opened.end });
+    const store = keep(redis(opened.client));
+    store.watch(ask('u').name, () => {});
+    const listens = async () => (await servers.master.command('PUBSUB', 'CHANNELS', '*wake*')).startsWith('*1');
+    await comesTrue('listens', listens);
+    // An application may do so, too: it ends all subscriptions of this client.
+    await (opened.client as unknown as { unsubscribe(): Promise<unknown> }).unsubscribe();
+    await comesTrue('listens again', listens);
+  });
+
   it('a master that hangs is left by our own clients', async () => {
     const servers = await start();
     for (const library of ['ioredis', 'redis'] as const) {
@@ -55,6 +69,7 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
       const hold = async () => (await store.acquire(ask('h', { ttlMs: 100 })).catch(() => undefined))?.outcome === 'granted';
       while (!(await hold())) await sleep(150);
       const master = await servers.current();
+      await servers.vigilant();
       standStill(master.pid);
       try {
         await servers.failedOver(master);

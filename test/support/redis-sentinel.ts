@@ -10,8 +10,13 @@ export const sentinelIsMissing = isMissing(program, 'apt-get install redis-senti
 
 const master = 'main';
 const knownMsMax = 15_000;
+const vigilantMs = 1_000;
+const patientMs = 60_000;
 
-/** A master, its replicas, and sentinels that watch over them: quick to see a death, for tests. */
+/**
+ * A master, its replicas, and sentinels that watch over them. They take silence for death quickly where a test wants a failover,
+ * and else are patient: on a busy machine a server that lives may be silent for a second.
+ */
 export class RedisSentinels {
   readonly master: RedisServer;
   readonly replicas: readonly RedisServer[];
@@ -62,17 +67,37 @@ export class RedisSentinels {
     return this.servers.find(({ port }) => reply?.includes(`\r\n${port}\r\n`)) as RedisServer;
   }
 
-  /** Waits until the sentinels have made another server the master, and it says so itself. */
+  /** From now on whoever is silent for a second is dead. */
+  vigilant(): Promise<void> {
+    return this.#takeForDead(vigilantMs);
+  }
+
+  async killMaster(): Promise<void> {
+    await this.vigilant();
+    await this.master.kill();
+  }
+
+  /** Waits until the sentinels have made another server the master, and it says so itself; they leave it so from then on. */
   async failedOver(from: RedisServer): Promise<RedisServer> {
     for (const endMs = performance.now() + knownMsMax; ; await sleep(20)) {
       const now = await this.current();
-      if (now !== from && (await now.command('ROLE')).includes('master')) return now;
+      if (now !== from && (await now.command('ROLE')).includes('master')) {
+        await this.#takeForDead(patientMs);
+        return now;
+      }
       if (performance.now() > endMs) throw new Error('the sentinels chose no other master');
     }
   }
 
   async stop(): Promise<void> {
     await Promise.all([...this.sentinels, ...this.servers].map((server) => server.stop()));
+  }
+
+  async #takeForDead(afterMs: number): Promise<void> {
+    for (const sentinel of this.sentinels) {
+      const reply = await sentinel.command('SENTINEL', 'SET', master, 'down-after-milliseconds', String(afterMs));
+      if (reply !== '') throw new Error(`a sentinel answered: ${reply}`);
+    }
   }
 
   /** Sentinels learn of each other and of replicas from what the master says every few seconds. */
@@ -98,7 +123,7 @@ function startSentinel(masterPort: number, count: number): Promise<RedisServer> 
       'bind 127.0.0.1',
       `dir ${folder}`,
       `sentinel monitor ${master} 127.0.0.1 ${masterPort} ${quorum}`,
-      `sentinel down-after-milliseconds ${master} 1000`,
+      `sentinel down-after-milliseconds ${master} ${patientMs}`,
       `sentinel failover-timeout ${master} 4000`,
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);
