@@ -18,7 +18,7 @@ export interface Backend {
   abandon(ask: Ask): Promise<void>;
   /** Calls `wake` when `name` may have become free. A hint: it may come late, twice, or never. Must not throw. */
   watch(name: LockName, wake: () => void): Stop;
-  /** Everybody at one name, as of one moment: holders, then waiters in queue order. What `list` shows of it, at the price of one name. */
+  /** Everybody at one name, as of one moment where the store can tell: holders, then waiters in queue order. What `list` shows of it, at the price of one name. */
   read(name: LockName): Promise<readonly LockRecord[]>;
   /** Holders and waiters whose name starts with `prefix` (of the readable name), waiters in queue order. */
   list(prefix: string): AsyncIterable<LockRecord>;

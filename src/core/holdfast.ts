@@ -170,7 +170,11 @@ export class Holdfast {
     return snapshot(records, this.#queues.below(prefix), this.node, this.#store.ports);
   }
 
-  /** What the store knows of one name. */
+  /**
+   * What the store knows of one name.
+   *
+   * @throws InvalidArgumentError, also for the empty name where the store has no prefix; ClosedError, BackendUnavailableError, OutcomeUnknownError
+   */
   async inspect(name: string): Promise<Inspection> {
     this.#refuseIfClosed();
     return inspect(this.#store, parseName(`${name}`));

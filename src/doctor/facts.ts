@@ -15,6 +15,8 @@ export interface Facts {
   /** Undefined where no sink was asked. */
   readonly sink: SinkFact | undefined;
   readonly frozen: readonly FrozenFact[];
+  /** What could not be looked at, and why: the verdicts rest on the rest. */
+  readonly unseen: readonly string[];
 }
 
 /** The name at one moment. */

@@ -4,7 +4,7 @@ import { unlessDamaged } from '../core/record-list.js';
 import type { Records, StoredRecord } from '../core/records.js';
 import { parseRecord } from '../idempotency/record.js';
 import { recordKeyOf, recordKeyPrefix } from '../idempotency/signature.js';
-import type { FrozenFact } from './facts.js';
+import type { Facts, FrozenFact } from './facts.js';
 import type { Post } from './post.js';
 
 /** What of a request is known besides its key. With the operation it is found without reading all records. */
@@ -17,41 +17,43 @@ export interface RequestWanted {
 
 /** Reading all records of a large store must not keep a person waiting: who has that many names the operation. */
 const searchMsMax = 3_000;
+const notAll = `not all records were looked through for a frozen one within ${searchMsMax / 1_000} s: name its operation with --operation`;
+
+type Found = Pick<Facts, 'frozen' | 'unseen'>;
 
 /**
- * Frozen records that somebody on call would call by this name: their own key in the store, or the idempotency key of the request.
+ * Frozen records that somebody on call would call by this name: their own key in the store, or the idempotency key of the request. A search
+ * through all records that fails is told, and no more: whoever holds the name is known without it, and a role may have no right to list.
  *
- * @throws HoldfastError
+ * @throws HoldfastError where one record was asked for
  */
-export async function frozenRecords(
-  post: Post,
-  name: string,
-  request: RequestWanted | undefined,
-): Promise<readonly FrozenFact[]> {
+export async function frozenRecords(post: Post, name: string, request: RequestWanted | undefined): Promise<Found> {
   const records = post.backend.records?.();
-  if (records === undefined) return [];
+  if (records === undefined) return { frozen: [], unseen: [] };
+  const isNamed = request !== undefined || name.startsWith(recordKeyPrefix);
   try {
-    return (await found(post, records, name, request)).flatMap((stored) => frozen(stored));
+    if (isNamed) return { frozen: (await named(post, records, name, request)).flatMap(frozen), unseen: [] };
+    const { matching, isWhole } = await searched(post, records, name);
+    return { frozen: matching.flatMap(frozen), unseen: isWhole ? [] : [notAll] };
   } catch (error) {
-    throw asHoldfastError(error, 'reading records');
+    const told = asHoldfastError(error, 'reading records');
+    if (isNamed) throw told;
+    return { frozen: [], unseen: [`frozen records were not looked for: ${told.message}`] };
   }
 }
 
-async function found(post: Post, records: Records, name: string, request: RequestWanted | undefined): Promise<StoredRecord[]> {
+async function named(post: Post, records: Records, name: string, request: RequestWanted | undefined): Promise<StoredRecord[]> {
   const { calls, callTimeoutMs } = post;
   const get = async (key: string) => {
     const record = await calls.promise(callTimeoutMs, 'reading a record', async () => unlessDamaged(() => records.get(key)));
     return record === undefined ? [] : [record];
   };
-  if (name.startsWith(recordKeyPrefix)) return get(name);
-  if (request !== undefined) {
-    const { operation, namespace = 'default', tenant } = request;
-    return get(recordKeyOf({ namespace, tenant, operation, key: name }));
-  }
-  return searched(post, records, name);
+  if (request === undefined || name.startsWith(recordKeyPrefix)) return get(name);
+  const { operation, namespace = 'default', tenant } = request;
+  return get(recordKeyOf({ namespace, tenant, operation, key: name }));
 }
 
-async function searched({ calls, callTimeoutMs }: Post, records: Records, name: string): Promise<StoredRecord[]> {
+async function searched({ calls, callTimeoutMs }: Post, records: Records, name: string) {
   const listing = records.list?.(recordKeyPrefix)[Symbol.asyncIterator]();
   const matching: StoredRecord[] = [];
   // Most records are another's: they are told apart by their text, before anything is parsed.
@@ -63,11 +65,11 @@ async function searched({ calls, callTimeoutMs }: Post, records: Records, name: 
     next.catch(() => undefined);
     const step = await Promise.race([next, over]);
     if (step === undefined) break;
-    if (step.done === true) return matching;
+    if (step.done === true) return { matching, isWhole: true };
     if (step.value.value.includes(mark) && keyOf(step.value.value) === name) matching.push(step.value);
   }
   listing?.return?.().catch(() => undefined);
-  return matching;
+  return { matching, isWhole: listing === undefined };
 }
 
 function keyOf(value: string): string | undefined {

@@ -29,5 +29,6 @@ const rules: readonly Rule[] = [
 /** All that is the matter with a name; `free` or `healthy`, alone, where nothing is. Never empty. */
 export function judge(facts: Facts, commands: Commands): readonly [Verdict, ...Verdict[]] {
   const [first, ...others] = rules.flatMap((rule) => rule(facts, commands));
-  return first === undefined ? [well(facts, commands)] : [first, ...others];
+  const told = first ?? well(facts, commands);
+  return [{ ...told, evidence: [...told.evidence, ...facts.unseen] }, ...others];
 }

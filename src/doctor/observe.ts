@@ -50,7 +50,7 @@ export async function observe(post: Post, question: Question): Promise<Facts> {
     wallMs: post.ports.now().wallMs,
     expectedHoldMs: question.expectedHoldMs,
     sink: sink === undefined ? undefined : { sink: sink.guard.sink, resource },
-    frozen: await frozenRecords(post, name, question.request),
+    ...(await frozenRecords(post, name, question.request)),
   };
 }
 

@@ -148,7 +148,7 @@ function verdictsOn(
 ): readonly Verdict[] {
   const last = lookOf(commands, name, now);
   const looks: Facts['looks'] = before === undefined || before === now ? [last] : [lookOf(commands, name, before), last];
-  const facts: Facts = { name, looks, wallMs: post.ports.now().wallMs, expectedHoldMs, sink: undefined, frozen: [] };
+  const facts: Facts = { name, looks, wallMs: post.ports.now().wallMs, expectedHoldMs, sink: undefined, frozen: [], unseen: [] };
   return judge(facts, commands);
 }
 

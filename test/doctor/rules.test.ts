@@ -56,6 +56,7 @@ function ids(first: Look, ...others: Look[]): readonly string[] {
     expectedHoldMs: undefined,
     sink: undefined,
     frozen: [],
+    unseen: [],
   };
   return judge(facts, new Commands('')).map(({ id }) => id);
 }
@@ -148,6 +149,26 @@ it('a hand-over between the look at the sink and the one at the store is no stal
   } as unknown as Guard<unknown>;
   const verdicts = judge(await observe(postAt(backend), { name: 'a', sink: { guard } }), new Commands(''));
   expect(verdicts.map(({ id }) => id)).toEqual(['healthy']);
+  await lease.release();
+  await locks.close();
+});
+
+it('without the right to list records, the rest is told, and what was not looked at', async () => {
+  const backend = memory();
+  const records = backend.records?.();
+  if (records === undefined) throw new Error('no records');
+  const list = () => {
+    throw new Error('AccessDenied');
+  };
+  Object.assign(backend, { records: () => ({ ...records, list, get: list }) });
+  const locks = new Holdfast(backend);
+  const lease = await locks.acquire('a');
+  const [verdict] = judge(await observe(postAt(backend), { name: 'a', patienceMs: 0 }), new Commands(''));
+  expect(verdict).toMatchObject({
+    id: 'healthy',
+    evidence: [/exclusive, fence/, /AccessDenied/].map((text) => expect.stringMatching(text)),
+  });
+  await expect(observe(postAt(backend), { name: 'a', request: { operation: 'pay' } })).rejects.toThrow('AccessDenied');
   await lease.release();
   await locks.close();
 });

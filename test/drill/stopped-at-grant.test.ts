@@ -12,13 +12,13 @@ import { memory } from './dist/backends/memory/index.js';
 const write = fs.writeSync;
 fs.writeSync = (fd, bytes, ...rest) => {
   const written = write(fd, bytes, ...rest);
-  if (String(bytes).includes('"granted"')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+  if (String(bytes).includes('"granted"')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
   return written;
 };
 syncBuiltinESMExports();
 const { WorkerTurn } = await import('./dist/drill/worker/turn.js');
 const locks = new Holdfast(memory());
-const turn = new WorkerTurn(1, await locks.acquire('a', { ttlMs: 200 }));
+const turn = new WorkerTurn(1, await locks.acquire('a', { ttlMs: 1_000 }));
 turn.touch();
 await turn.release();
 await locks.close();

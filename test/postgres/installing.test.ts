@@ -79,7 +79,7 @@ describe.skipIf(postgresIsMissing)('the first use of a database', () => {
 
   it.each([
     ['the schema', 'BEGIN; CREATE SCHEMA holdfast'],
-    ['a function', "CREATE SCHEMA holdfast; BEGIN; CREATE FUNCTION holdfast.v1_wake(_name text) RETURNS void LANGUAGE sql AS ''"],
+    ['a function', "CREATE SCHEMA holdfast; BEGIN; CREATE FUNCTION holdfast.v2_wake(_name text) RETURNS void LANGUAGE sql AS ''"],
   ])('goes on when somebody who takes no lock commits %s in between', async (_what, statements) => {
     const client = scene.server.client();
     open.push(client);

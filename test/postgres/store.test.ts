@@ -66,7 +66,7 @@ describe.skipIf(postgresIsMissing)('the tables', () => {
     await scene.server.rows("UPDATE holdfast.leases SET since = since - interval '3 days' WHERE name <> 'young'");
     await scene.server.rows("UPDATE holdfast.leases SET fence = fence - 300000000 WHERE name = 'old'");
     await scene.server.rows("UPDATE holdfast.leases SET fence = fence + 86400000000 WHERE name = 'ahead'");
-    const sweep = () => scene.server.value('SELECT holdfast.v1_sweep(172800000, 3600000, 1000)');
+    const sweep = () => scene.server.value('SELECT holdfast.v2_sweep(172800000, 3600000, 1000)');
     expect(await sweep(), 'not before its time').toBe('0');
     await scene.server.rows("UPDATE holdfast.meta SET swept = swept - interval '2 hours'");
     expect(await sweep()).toBe('1');
@@ -135,7 +135,7 @@ describe.skipIf(postgresIsMissing)('a late copy of a revocation', () => {
     const own = ask('job');
     const { fences } = (await store.acquire(own)) as Grant;
     const values = ['job', 'id', '{"kind":"revoked","reason":"r"}', one ? String(fences.last) : null];
-    const call = `SELECT holdfast.v1_revoke($1, $2, $3, $4, false, false, 0, 0, '', '')`;
+    const call = `SELECT holdfast.v2_revoke($1, $2, $3, $4, false, false, 0, 0, '', '')`;
     const told = String(await scene.server.value(call, values));
     expect(told).toContain(own.owner);
     const next = ask('job');
@@ -296,7 +296,7 @@ describe.skipIf(postgresIsMissing)('a pool', () => {
     const store = postgres(pool);
     const one = ask('job', { ttlMs: 1_000 });
     await store.acquire(one);
-    const swallowed = proxy.once('v1_release', 'swallow-replies');
+    const swallowed = proxy.once('v2_release', 'swallow-replies');
     expect(await thrownBy(store.release(heldOf(one)))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });
     await swallowed;
     expect(await store.release(heldOf(one))).toBe('absent');

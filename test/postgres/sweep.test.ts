@@ -35,7 +35,7 @@ describe.skipIf(postgresIsMissing)('the sweep', () => {
   const scene = new Scene();
   const sweep = async () => {
     await scene.server.rows("UPDATE holdfast.meta SET swept = swept - interval '2 hours'");
-    return scene.server.value('SELECT holdfast.v1_sweep(172800000, 3600000, 1000)');
+    return scene.server.value('SELECT holdfast.v2_sweep(172800000, 3600000, 1000)');
   };
   const age = (interval: string) =>
     scene.server.rows(
@@ -62,7 +62,7 @@ describe.skipIf(postgresIsMissing)('the sweep', () => {
     await store.release(heldOf(first));
     await age('3 days');
     // It takes its time between reading the row and locking it.
-    await scene.server.rows(`CREATE OR REPLACE FUNCTION holdfast.v1_us(_t timestamptz) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+    await scene.server.rows(`CREATE OR REPLACE FUNCTION holdfast.v2_us(_t timestamptz) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
       BEGIN PERFORM pg_sleep(0.4); RETURN (extract(epoch FROM _t) * 1000000)::bigint; END $$`);
     const swept = sweep();
     await sleep(200);

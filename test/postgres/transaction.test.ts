@@ -194,7 +194,7 @@ describe.skipIf(postgresIsMissing)('acquireIn', () => {
     await acquireIn(tx, { name: 'job', fence: answer.fences.first - 86_400_000_000n } as never);
     await scene.server.rows("UPDATE holdfast.leases SET expires = expires - interval '2 minutes'");
     await scene.server.rows("UPDATE holdfast.meta SET swept = swept - interval '2 hours'");
-    expect(await scene.server.value('SELECT holdfast.v1_sweep(172800000, 3600000, 1000)')).toBe('1');
+    expect(await scene.server.value('SELECT holdfast.v2_sweep(172800000, 3600000, 1000)')).toBe('1');
     const next = ask('job');
     expect(await store.acquire(next)).toMatchObject({ outcome: 'refused', because: 'held' });
     await tx.query('COMMIT');

@@ -62,6 +62,22 @@ describe.skipIf(sentinelIsMissing)('through Sentinel', () => {
     await comesTrue('listens again', listens);
   });
 
+  it('a store that is closed while node-redis subscribes for it leaves nothing behind', async () => {
+    const servers = await start();
+    const opened = await clients['node-redis 5']?.(servers.url);
+    if (opened === undefined) throw new Error('no client');
+    keep({ close: opened.end });
+    const channels = () => servers.master.command('PUBSUB', 'CHANNELS', '*wake*');
+    for (let i = 0; i < 4; i++) {
+      const store = redis(opened.client);
+      store.watch(ask('u').name, () => {});
+      await store.close();
+    }
+    const last = keep(redis(opened.client));
+    last.watch(ask('u').name, () => {});
+    await comesTrue('the last one listens, alone', async () => (await channels()).startsWith('*1\r\n'));
+  });
+
   it('a master that hangs is left by our own clients', async () => {
     const servers = await start();
     for (const library of ['ioredis', 'redis'] as const) {

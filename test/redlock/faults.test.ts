@@ -63,6 +63,23 @@ describe.skipIf(redisIsMissing)('five nodes, some of them away', () => {
     await lease.release();
   });
 
+  it('tell who holds a name without waiting for one that stands still', async () => {
+    const [store, looking] = [await scene.store(), await scene.store()];
+    const one = ask('a');
+    await granted(store, one);
+    const { pid } = scene.nodes.server(3);
+    standStill(pid);
+    try {
+      // Less than a node is given for what no lease depends on.
+      const locks = new Holdfast(looking, { callTimeoutMs: 1_500 });
+      expect((await locks.inspect('a')).held).toMatchObject([{ name: 'a', state: 'held' }]);
+      expect((await locks.inspect('b')).held).toEqual([]);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    expect(await store.release(heldOf(one))).toBe('released');
+  });
+
   it('answer without one that stands still, which is then skipped', async () => {
     const store = await scene.store();
     const { pid } = scene.nodes.server(3);

@@ -6,7 +6,7 @@ import type { NodeIdentity } from '../../core/node.js';
 
 // What our functions answer, in the words of the contract. It is described at the top of each.
 
-/** A holder or waiter, as JSON of `v1_holders` and `v1_list`. Fences are texts: JSON has no integers above 2^53. */
+/** A holder or waiter, as JSON of the functions `holders` and `list`. Fences are texts: JSON has no integers above 2^53. */
 export interface Shown {
   readonly owner: string;
   readonly shared: boolean;

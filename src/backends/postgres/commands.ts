@@ -6,7 +6,7 @@ import { BackendUnavailableError, ClosedError, OutcomeUnknownError } from '../..
 import { type Driver, NotSentError, type Running } from './driver.js';
 import { fault, verdictOf, withoutKind } from './errors.js';
 import { Installer } from './installer.js';
-import { installation } from './sql/setup.js';
+import { type Installation, installation } from './sql/setup.js';
 import { identifier, kindOfTransaction, literal } from './sql/text.js';
 
 /** Pauses between the tries of one call. */
@@ -30,18 +30,17 @@ export interface Sql {
 /** Calls of our functions, each with a deadline of its own whatever the client library does, and retried within it. */
 export class Commands {
   readonly #driver: Driver;
-  readonly #schema: string;
+  readonly #functions: string;
   readonly #installer: Installer;
   readonly #ports = systemPorts();
   readonly #calls = new Calls(this.#ports);
   #kind = '';
   #closed = false;
 
-  /** @param statements what creates the functions that are called; by default those of the locks and records; `definitions` names them for advice */
-  constructor(driver: Driver, schema: string, statements = installation(schema), definitions = '') {
+  constructor(driver: Driver, schema: string, installed: Installation = installation(schema)) {
     this.#driver = driver;
-    this.#schema = identifier(schema);
-    this.#installer = new Installer(driver, schema, this.#calls, statements, definitions);
+    this.#functions = `${identifier(schema)}.v${installed.version}_`;
+    this.#installer = new Installer(driver, schema, this.#calls, installed);
   }
 
   /**
@@ -51,7 +50,7 @@ export class Commands {
    */
   call(name: string, args: readonly (Value | Sql)[], doing: string, timeoutMs: number): Promise<string | null> {
     const words = args.map((arg) => (typeof arg === 'object' && arg !== null ? arg.sql : literal(arg)));
-    return this.#call(`SELECT ${this.#schema}.v1_${name}(${words.join(',')}) AS r`, doing, timeoutMs);
+    return this.#call(`SELECT ${this.#functions}${name}(${words.join(',')}) AS r`, doing, timeoutMs);
   }
 
   /** A statement of another kind, which may read only. */

@@ -64,6 +64,9 @@ class PostgresDatabase implements Database {
  */
 const forgetWhatWasMissing = 'SELECT true AS r FROM pg_catalog.pg_event_trigger LIMIT 1';
 
+/** Of the features' own functions. */
+const version = 1;
+
 /** How long the look for the functions may take. */
 const lookMs = 2_000;
 
@@ -77,7 +80,11 @@ class Functions implements DatabaseFunctions {
   constructor(driver: Driver, schema: string, definitions: (schema: string) => string) {
     const statements = definitions(identifier(schema));
     this.#schema = schema;
-    this.#commands = new Commands(driver, schema, installationOf(schema, statements), definitions.name);
+    this.#commands = new Commands(driver, schema, {
+      version,
+      statements: installationOf(schema, statements),
+      definitions: definitions.name,
+    });
     // All come in one transaction: the last is there if any is.
     const last = [...statements.matchAll(/FUNCTION "(?:[^"]|"")+"\.(v1_\w+)\(/g)].at(-1)?.[1] ?? '';
     this.#look = `SELECT to_regproc(${literal(`${identifier(schema)}.${last}`)}) IS NOT NULL AS r`;
@@ -103,7 +110,7 @@ class Functions implements DatabaseFunctions {
       }
       this.#seen = true;
     }
-    return askIn(tx, `SELECT ${identifier(this.#schema)}.v1_${name}(${args.map(sqlOf).join(',')}) AS r`, who);
+    return askIn(tx, `SELECT ${identifier(this.#schema)}.v${version}_${name}(${args.map(sqlOf).join(',')}) AS r`, who);
   }
 
   async installed(timeoutMs = lookMs): Promise<boolean> {

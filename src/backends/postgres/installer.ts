@@ -2,6 +2,7 @@ import { type Calls, messageOf } from '../../core/calls.js';
 import { BackendUnavailableError, HoldfastError, OutcomeUnknownError } from '../../core/errors.js';
 import type { Driver, Running } from './driver.js';
 import { sqlStateOf, withoutKind } from './errors.js';
+import type { Installation } from './sql/setup.js';
 import { kindOfTransaction } from './sql/text.js';
 
 /** How long it may take; calls wait for it only until their own deadlines. */
@@ -14,16 +15,10 @@ export class Installer {
   readonly #driver: Driver;
   readonly #schema: string;
   readonly #calls: Calls;
-  readonly #installation: string;
-  readonly #definitions: string;
+  readonly #installation: Installation;
   #pending: Promise<void> | undefined;
 
-  /**
-   * @param installation the statements
-   * @param definitions who else has them: a feature, of whose functions these are, for the advice
-   */
-  constructor(driver: Driver, schema: string, calls: Calls, installation: string, definitions = '') {
-    this.#definitions = definitions;
+  constructor(driver: Driver, schema: string, calls: Calls, installation: Installation) {
     this.#installation = installation;
     this.#driver = driver;
     this.#schema = schema;
@@ -39,7 +34,7 @@ export class Installer {
     if (this.#pending !== undefined) return this.#pending;
     let running: Running | undefined;
     const run = () => {
-      running = this.#driver.run(`${kindOfTransaction}SET LOCAL lock_timeout = ${lockWaitMs}; ${this.#installation}`);
+      running = this.#driver.run(`${kindOfTransaction}SET LOCAL lock_timeout = ${lockWaitMs}; ${this.#installation.statements}`);
       return running.answer;
     };
     this.#pending = this.#calls.promise(timeoutMs, 'creating the tables', run).then(
@@ -65,12 +60,13 @@ export class Installer {
     // Another process was faster, in a server that does not know of our lock any more.
     if (error instanceof HoldfastError || state === undefined || (state !== '42501' && state !== '25006')) return error;
     if (state === '25006') return error;
+    const { version, definitions } = this.#installation;
     return new BackendUnavailableError(
-      `PostgreSQL: ${messageOf(error)}: Holdfast's tables are not there, and this role may not create them. ` +
+      `PostgreSQL: ${messageOf(error)}: Holdfast's tables and functions of version ${version} are not all there, and this role may not create them. ` +
         `Either, as the owner of the database: GRANT CREATE ON DATABASE … TO …; (or, where the schema is there: GRANT CREATE, USAGE ON SCHEMA "${this.#schema}" TO …;), ` +
-        (this.#definitions === ''
+        (definitions === undefined
           ? `or run as a role that may what this prints: node -e "import('holdfast/postgres').then((h) => console.log(h.setupSql({ schema: '${this.#schema}', role: 'THE_ROLE' })))"`
-          : `or run as a role that may what setupSql({ schema: '${this.#schema}', role: 'THE_ROLE', definitions: ${this.#definitions} }) of holdfast/postgres answers`),
+          : `or run as a role that may what setupSql({ schema: '${this.#schema}', role: 'THE_ROLE', definitions: ${definitions} }) of holdfast/postgres answers`),
       { cause: error, permanent: true },
     );
   }

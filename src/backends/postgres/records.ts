@@ -9,6 +9,7 @@ import { driverOf, type PostgresClient } from './drivers/shape.js';
 import { type PostgresOptions, parseOptions } from './options.js';
 import { identifier, literal } from './sql/text.js';
 import { askExplained, type PostgresTransaction } from './transaction.js';
+import { v } from './sql/version.js';
 
 export interface PostgresRecords extends Records<PostgresTransaction> {
   /**
@@ -69,11 +70,11 @@ export function recordsThrough(commands: Commands, schema: string, commandTimeou
 function recordsIn(tx: PostgresTransaction, s: string): Pick<Records, 'get' | 'compareAndSet'> {
   return {
     get: async (key) =>
-      writeOf(await askExplained(tx, `SELECT ${s}.v1_record_get(${literal(stored(key))}) AS r`, 'records.in()'), key).record,
+      writeOf(await askExplained(tx, `SELECT ${s}.${v}_record_get(${literal(stored(key))}) AS r`, 'records.in()'), key).record,
     async compareAndSet(key, version, value, ttlMs) {
       const args = [stored(key), randomBytes(12).toString('hex'), asciiName(encodeName(value)), wholeMs(ttlMs), version];
       return writeOf(
-        await askExplained(tx, `SELECT ${s}.v1_record_set_in(${args.map(literal).join(',')}) AS r`, 'records.in()'),
+        await askExplained(tx, `SELECT ${s}.${v}_record_set_in(${args.map(literal).join(',')}) AS r`, 'records.in()'),
         key,
       );
     },

@@ -23,7 +23,7 @@ export function setupSql({
 } = {}): string {
   const checked = parseSchema(schema);
   const statements =
-    definitions === undefined ? installation(checked) : installationOf(checked, definitions(identifier(checked)));
+    definitions === undefined ? installation(checked).statements : installationOf(checked, definitions(identifier(checked)));
   if (role === undefined) return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${statements}\nCOMMIT;\n`;
   if (typeof role !== 'string' || role === '') throw new InvalidArgumentError('role must be the name of a role of the server');
   return `BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE;\n${statements}\n${grants(checked, role)}\nCOMMIT;\n`;

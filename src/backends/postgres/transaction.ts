@@ -10,6 +10,7 @@ import { askIn } from './ask-in.js';
 import { sqlStateOf } from './errors.js';
 import { parseSchema } from './options.js';
 import { identifier, literal } from './sql/text.js';
+import { v } from './sql/version.js';
 
 export type PostgresTransaction = Transaction;
 
@@ -69,7 +70,7 @@ async function take(tx: PostgresTransaction, s: string, name: string, waitMs: nu
   const stored = literal(asciiName(parseName(name).encoded));
   const endMs = performance.now() + waitMs;
   for (let tries = 1; ; tries++) {
-    const fence = await askExplained(tx, `SELECT ${s}.v1_take_in(${stored}, ${tryMs}) AS r`, 'acquireIn()');
+    const fence = await askExplained(tx, `SELECT ${s}.${v}_take_in(${stored}, ${tryMs}) AS r`, 'acquireIn()');
     if (fence !== null) return { fence: BigInt(fence) };
     const leftMs = endMs - performance.now();
     if (leftMs <= 0) return undefined;
@@ -81,7 +82,7 @@ async function check(tx: PostgresTransaction, s: string, lease: Lease): Promise<
   // Reads the local deadline first.
   const { fence, name } = lease;
   const stored = literal(asciiName(parseName(name).encoded));
-  const held = await askExplained(tx, `SELECT ${s}.v1_check_in(${stored}, ${fence}) AS r`, 'acquireIn()');
+  const held = await askExplained(tx, `SELECT ${s}.${v}_check_in(${stored}, ${fence}) AS r`, 'acquireIn()');
   if (held === 'true' || held === 't') return { fence };
   throw new LeaseLostError('forgotten', `the lease "${name}" is not held any more: roll the transaction back`, { lock: name });
 }

@@ -4,7 +4,7 @@ import type { Driver } from './driver.js';
 
 /**
  * Wake-ups of this process: one channel, on one connection that is opened when somebody first listens. A message is the
- * key of a lock. Whoever listens is also woken whenever messages begin to arrive, because some may have been missed.
+ * key of a lock. Whoever listens is also woken when the client says that messages begin to arrive, because some may have been missed.
  */
 export class Wakes {
   /** Written down with every place in a queue: whoever grants publishes to it. */

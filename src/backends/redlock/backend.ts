@@ -33,7 +33,7 @@ import type { ProtocolSettings } from './options.js';
 import { findings } from './probe.js';
 import { Group } from './protocol/group.js';
 import { excuseOf } from './protocol/member.js';
-import { merged } from './protocol/merging.js';
+import { agreed, merged } from './protocol/merging.js';
 import { roundOf } from './protocol/node-clock.js';
 import { type Overlap, Overlaps } from './protocol/overlaps.js';
 import { InFlight } from './protocol/in-flight.js';
@@ -100,7 +100,12 @@ export class RedlockBackend implements Backend {
 
   async read(name: LockName): Promise<readonly LockRecord[]> {
     this.#mustBeOpen();
-    return this.#merged(await this.#ask('reading a name', 'all', ({ node }) => node.read(name)));
+    const { quorum } = this.#group;
+    type Lists = readonly (readonly LockRecord[])[];
+    // A node that hangs is not waited for where the others agree: observers look every second.
+    const isEnough = (answers: Lists) => agreed(answers, quorum);
+    const lists: Lists = await this.#ask('reading a name', isEnough, ({ node }) => node.read(name));
+    return agreed(lists, quorum) ? merged(lists, 0, quorum) : this.#merged(lists);
   }
 
   async *list(prefix: string): AsyncIterable<LockRecord> {
@@ -187,12 +192,21 @@ export class RedlockBackend implements Backend {
     return { outcome, fences, ttlMs };
   }
 
-  /** Waits for a majority, or for all nodes that are not skipped. @throws if no majority answered */
-  #ask<T>(doing: string, whom: 'all' | 'majority', ask: (member: Group['members'][number]) => Promise<T>): Promise<readonly T[]> {
+  /**
+   * Waits for all nodes that are not skipped, or for as many as are enough, which are a majority at least.
+   *
+   * @throws if no majority answered
+   */
+  #ask<T>(
+    doing: string,
+    enough: 'all' | 'majority' | ((answers: readonly T[]) => boolean),
+    ask: (member: Group['members'][number]) => Promise<T>,
+  ): Promise<readonly T[]> {
     const { awake, quorum, members } = this.#group;
     const decide = (said: readonly Said<T>[], pending: number) => {
       const answers = said.flatMap((one) => (one.ok ? [one.value] : []));
-      if (answers.length >= quorum && (whom === 'majority' || pending === 0)) return answers;
+      const isEnough = pending === 0 || enough === 'majority' || (enough !== 'all' && enough(answers));
+      if (answers.length >= quorum && isEnough) return answers;
       if (pending > 0) return undefined;
       // No node was asked: they all say so.
       const refused = said.find((one) => !one.ok && one.error instanceof InvalidArgumentError);

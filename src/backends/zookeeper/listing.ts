@@ -16,9 +16,9 @@ export async function* records(store: Store, prefix: string): AsyncGenerator<Loc
   }
 }
 
-/** Everybody at one name, as of one moment. */
+/** Everybody at one name: of those who stood there at one moment, whoever is still there when it is read. */
 export async function recordsOf(store: Store, parent: string): Promise<readonly LockRecord[]> {
-  const operation = store.question('listing');
+  const operation = store.question('reading a name');
   const view = await store.look(operation, parent);
   if (view === undefined) return [];
   if (view.holders.length + view.places.length === 0) store.tidying.soon(parent);

@@ -65,25 +65,25 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
 
   it('cut in the middle of an ask, a renewal and a release: they are sent again', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 1_500 });
-    const cut = proxy.once('v1_acquire', 'cut');
+    const cut = proxy.once('v2_acquire', 'cut');
     const lease = await locks.acquire('job');
     await cut;
     let renewed = 0;
     locks.on('renewed', () => {
       renewed += 1;
     });
-    await proxy.once('v1_renew', 'cut');
+    await proxy.once('v2_renew', 'cut');
     const before = renewed;
     await until(() => renewed > before + 1, 'renewals');
     expect(await scene.work(lease)).toBe(true);
-    const cutAgain = proxy.once('v1_release', 'cut');
+    const cutAgain = proxy.once('v2_release', 'cut');
     expect(await lease.release()).toBe('released');
     await cutAgain;
   });
 
   it('loses the reply to an ask: the same owner asks again, and is told the same grant', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 10_000 });
-    const lost = proxy.once('v1_acquire', 'lose-reply');
+    const lost = proxy.once('v2_acquire', 'lose-reply');
     const lease = await locks.acquire('job');
     await lost;
     // No second grant was made.
@@ -94,7 +94,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
 
   it('loses the reply to an ask that is then given up: nothing is left', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 1_000, unavailableMs: 200 });
-    const lost = proxy.once('v1_acquire', 'swallow-replies');
+    const lost = proxy.once('v2_acquire', 'swallow-replies');
     const refused = thrownBy(locks.acquire('job'));
     await lost;
     expect(await live()).toBe(1);
@@ -107,7 +107,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
   it('loses the reply to a release: it is settled by asking again', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 10_000 });
     const lease = await locks.acquire('job');
-    const lost = proxy.once('v1_release', 'lose-reply');
+    const lost = proxy.once('v2_release', 'lose-reply');
     // The second copy finds nothing.
     expect(await lease.release()).toBe('absent');
     await lost;
@@ -121,7 +121,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
     locks.on('renewed', () => {
       renewed += 1;
     });
-    await proxy.once('v1_renew', 'lose-reply');
+    await proxy.once('v2_renew', 'lose-reply');
     const before = renewed;
     await until(() => renewed > before + 1, 'renewals');
     expect(await lease.release()).toBe('released');
@@ -130,7 +130,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
   it('loses the reply to a withdrawal: it is sent again, and nothing is left', async () => {
     const [locks, proxy] = await setUp({ ttlMs: 10_000 });
     const other = await scene.holder().acquire('job');
-    const lost = proxy.once('v1_abandon', 'lose-reply');
+    const lost = proxy.once('v2_abandon', 'lose-reply');
     expect(await thrownBy(locks.acquire('job', { waitMs: 500 }))).toMatchObject({ code: 'TIMED_OUT' });
     await lost;
     await until(async () => (await scene.server.value('SELECT count(*)::int FROM holdfast.waiters')) === 0, 'no place is left');

@@ -99,7 +99,7 @@ describe.skipIf(postgresIsMissing)('a session that is ended in the middle of its
     await blocker.connect();
     await blocker.query("BEGIN; SELECT FROM holdfast.leases WHERE name = 'job' FOR UPDATE");
     const waiting = locks.acquire('job');
-    const inside = "query LIKE '%v1_acquire%' AND wait_event_type = 'Lock'";
+    const inside = "query LIKE '%v2_acquire%' AND wait_event_type = 'Lock'";
     await until(
       async () => Number(await scene.server.value(`SELECT count(*) FROM pg_stat_activity WHERE ${inside}`)) > 0,
       'it waits inside',

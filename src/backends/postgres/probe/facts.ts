@@ -1,5 +1,6 @@
 import type { Commands } from '../commands.js';
 import { literal } from '../sql/text.js';
+import { v } from '../sql/version.js';
 
 /** One of our tables, as the statistics have it. */
 export interface Table {
@@ -23,6 +24,8 @@ export interface Facts {
   readonly standbys: readonly { readonly name: string; readonly sync: string | null; readonly lagMs: number | null }[];
   readonly connections: number;
   readonly installed: boolean;
+  /** The functions of this version are there. */
+  readonly upToDate: boolean;
   readonly mayUse: boolean;
   readonly mayCreate: boolean;
   readonly tables: readonly Table[];
@@ -59,6 +62,7 @@ SELECT json_build_object(
   'standbys', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'sync', sync_state, 'lagMs', ${ms('replay_lag')})), '[]') FROM pg_stat_replication),
   'connections', (SELECT count(*) FROM pg_stat_activity WHERE backend_type IS NULL OR backend_type = 'client backend'),
   'installed', EXISTS (SELECT FROM t WHERE relname = 'leases'),
+  'upToDate', EXISTS (SELECT FROM pg_proc p JOIN s ON p.pronamespace = s.oid WHERE p.proname = '${v}_acquire'),
   'mayUse', coalesce((SELECT has_schema_privilege(oid, 'USAGE') FROM s), true),
   'mayCreate', coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM s), has_database_privilege(current_database(), 'CREATE')),
   'tables', (SELECT coalesce(json_agg(json_build_object('name', t.relname, 'live', coalesce(u.n_live_tup, 0), 'dead', coalesce(u.n_dead_tup, 0),

@@ -9,11 +9,11 @@ const deadRatioMax = 5;
 
 /** Whether our tables are there, may be used, and are in order. */
 export function ourTables(
-  { installed, mayUse, mayCreate, tables, settings, role, database }: Facts,
+  { installed, upToDate, mayUse, mayCreate, tables, settings, role, database }: Facts,
   schema: string,
 ): readonly Finding[] {
   if (!mayUse || (installed && tables.some(({ allowed }) => !allowed))) return [notAllowed(schema, role)];
-  if (!installed) return [mayCreate ? notYet(schema) : notCreatable(schema, role, database)];
+  if (!upToDate) return [mayCreate ? notYet(schema, lackOf(installed)) : notCreatable(schema, installed, role, database)];
   const found: Finding[] = [];
   for (const { name, live, dead, bytes } of tables) {
     if (dead < deadMin || dead < live * deadRatioMax) continue;
@@ -44,20 +44,25 @@ function notAllowed(schema: string, role: string): Finding {
   };
 }
 
-function notYet(schema: string): Finding {
+function lackOf(installed: boolean): string {
+  return installed ? 'no functions of this version of Holdfast' : 'no tables of Holdfast';
+}
+
+function notYet(schema: string, lack: string): Finding {
   return {
     severity: 'info',
-    what: `the schema ${schema} has no tables of Holdfast yet`,
+    what: `the schema ${schema} has ${lack} yet`,
     why: 'they are created on first use; is this the right database?',
     fix: 'use it once, or run what setupSql() answers',
   };
 }
 
-function notCreatable(schema: string, role: string, database: string): Finding {
+function notCreatable(schema: string, installed: boolean, role: string, database: string): Finding {
+  const where = installed ? `SCHEMA ${identifier(schema)}` : `DATABASE ${identifier(database)}`;
   return {
     severity: 'critical',
-    what: `the schema ${schema} has no tables of Holdfast, and the role "${role}" may not create them`,
+    what: `the schema ${schema} has ${lackOf(installed)}, and the role "${role}" may not create them`,
     why: 'calls fail',
-    fix: `run what setupSql({ schema: '${schema}', role: '${role}' }) answers, or: GRANT CREATE ON DATABASE ${identifier(database)} TO ${identifier(role)};`,
+    fix: `run what setupSql({ schema: '${schema}', role: '${role}' }) answers, or: GRANT CREATE ON ${where} TO ${identifier(role)};`,
   };
 }

@@ -1,5 +1,6 @@
 import { limits } from '../../../core/limits.js';
 import { askKey, turnKey } from './common.js';
+import { v } from './version.js';
 
 /** How many readers a refusal shows. */
 const holdersShown = 16;
@@ -17,7 +18,7 @@ const no = (because: string, ahead = '0', retry = 'NULL', holders = "'[]'::json"
  * Answers `<first fence> <last fence> <owner>`, or JSON: because, ahead, retry (ms until asking again may help), holders.
  */
 export const acquire = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_acquire(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _enqueue boolean, _channel text,
+CREATE OR REPLACE FUNCTION ${s}.${v}_acquire(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _enqueue boolean, _channel text,
   _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz;
@@ -56,7 +57,7 @@ BEGIN
     IF FOUND THEN RETURN _us || ' ' || _us + _fences - 1 || ' ' || _owner; END IF;
   END IF;
 
-  _r := ${s}.v1_enter(_name);
+  _r := ${s}.${v}_enter(_name);
   _t := clock_timestamp();
   _held := _r.expires > _t;
   IF _shared THEN
@@ -87,7 +88,7 @@ BEGIN
       IF _ahead > 0 OR _seq IS NOT NULL THEN
         DELETE FROM ${s}.waiters WHERE name = _name AND (owner = _owner OR ((_seq IS NULL OR seq < _seq) AND (NOT _shared OR NOT shared)));
       END IF;
-      RETURN ${s}.v1_grant(_name, _owner, _shared, _ttl, _fences, _node, _metadata);
+      RETURN ${s}.${v}_grant(_name, _owner, _shared, _ttl, _fences, _node, _metadata);
     END IF;
     -- A transaction that checked the last lease has not ended yet, and nobody's claim window begins before.
     UPDATE ${s}.leases SET free_since = _t WHERE name = _name;
@@ -108,14 +109,14 @@ BEGIN
   -- What a refusal writes may be lost by a crash: nobody need wait for the disk.
   PERFORM set_config('synchronous_commit', 'off', true);
   IF _retry IS NULL AND _busy AND _ahead = 0 THEN
-    _retry := ${s}.v1_ms(CASE WHEN _held THEN _r.expires ELSE (SELECT min(expires) FROM ${s}.readers WHERE name = _name) END - _t);
+    _retry := ${s}.${v}_ms(CASE WHEN _held THEN _r.expires ELSE (SELECT min(expires) FROM ${s}.readers WHERE name = _name) END - _t);
   ELSIF NOT _busy AND _turn < 'infinity' THEN
-    _retry := ${s}.v1_ms(_turn - _t);
+    _retry := ${s}.${v}_ms(_turn - _t);
   END IF;
   IF _channel = '' THEN _retry := least(_retry, ${unwokenRetryMs}); END IF;
   -- Not \`greatest\`, which leaves out NULL: who stands behind others is woken, and has no time at which to ask again.
   IF _retry < 0 THEN _retry := 0; END IF;
   IF NOT _busy THEN RETURN ${no('queued', '_ahead', '_retry')}; END IF;
-  RETURN ${no('held', '_ahead', '_retry', `${s}.v1_holders(_name, _t, ${holdersShown})`)};
+  RETURN ${no('held', '_ahead', '_retry', `${s}.${v}_holders(_name, _t, ${holdersShown})`)};
 END $holdfast$;
 `;

@@ -1,5 +1,6 @@
 import { limits } from '../../../core/limits.js';
 import { advisoryKey } from './keys.js';
+import { v } from './version.js';
 
 /** Above it nobody is notified, and waiters poll. The rest of the queue is for others. */
 const notifyUsageMax = 0.9;
@@ -16,15 +17,15 @@ export const isSlow = (s: string): string =>
 
 /** What several functions share. Each statement of a function takes a snapshot of its own, so after the lock of the row it sees all that was done before under it. */
 export const common = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_us(_t timestamptz) RETURNS bigint LANGUAGE sql STABLE AS
+CREATE OR REPLACE FUNCTION ${s}.${v}_us(_t timestamptz) RETURNS bigint LANGUAGE sql STABLE AS
 $holdfast$ SELECT (extract(epoch FROM _t) * 1000000)::bigint $holdfast$;
 
-CREATE OR REPLACE FUNCTION ${s}.v1_ms(_i interval) RETURNS bigint LANGUAGE sql STABLE AS
+CREATE OR REPLACE FUNCTION ${s}.${v}_ms(_i interval) RETURNS bigint LANGUAGE sql STABLE AS
 $holdfast$ SELECT ceil(extract(epoch FROM _i) * 1000)::bigint $holdfast$;
 
 -- Wakes whoever may go now: the writer at the head of the queue, or the readers there. NOTIFY takes a lock of the whole
 -- database at commit, so nothing is sent where nobody waits. Nor where its queue is almost full: then the commit would fail, and with it what frees the name.
-CREATE OR REPLACE FUNCTION ${s}.v1_wake(_name text) RETURNS void LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_wake(_name text) RETURNS void LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _reading boolean := EXISTS (SELECT FROM ${s}.readers WHERE name = _name);
   _w record;
@@ -38,8 +39,8 @@ BEGIN
 END $holdfast$;
 
 -- Locks the row of a name, makes it where there is none, and takes out what is over. NO KEY UPDATE: a transaction that
--- checked its lease (v1_check_in) holds nobody up. What follows looks into other tables, and has to see what was done under the lock before.
-CREATE OR REPLACE FUNCTION ${s}.v1_enter(_name text, _inside boolean DEFAULT false) RETURNS ${s}.leases LANGUAGE plpgsql AS $holdfast$
+-- checked its lease (check_in) holds nobody up. What follows looks into other tables, and has to see what was done under the lock before.
+CREATE OR REPLACE FUNCTION ${s}.${v}_enter(_name text, _inside boolean DEFAULT false) RETURNS ${s}.leases LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
@@ -66,7 +67,7 @@ BEGIN
   END IF;
   IF _freed THEN
     UPDATE ${s}.leases SET expires = '-infinity', free_since = _t WHERE name = _name RETURNING * INTO _r;
-    IF _r.slow THEN PERFORM ${s}.v1_wake(_name); END IF;
+    IF _r.slow THEN PERFORM ${s}.${v}_wake(_name); END IF;
   ELSIF _r.free_since > _t THEN
     -- The clock was set back: the claim windows must not last as long as that.
     UPDATE ${s}.leases SET free_since = _t WHERE name = _name RETURNING * INTO _r;
@@ -75,11 +76,11 @@ BEGIN
 END $holdfast$;
 
 -- Mints and grants; the row of the name is locked, and the name is free for this mode. Answers '<first> <last> <owner>'.
-CREATE OR REPLACE FUNCTION ${s}.v1_grant(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text)
+CREATE OR REPLACE FUNCTION ${s}.${v}_grant(_name text, _owner text, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text)
   RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
-  _us bigint := ${s}.v1_us(_t);
+  _us bigint := ${s}.${v}_us(_t);
   _first bigint;
   _last bigint;
   _expires timestamptz := _t + _ttl * interval '1 millisecond';
@@ -97,7 +98,7 @@ BEGIN
 END $holdfast$;
 
 -- Remembers an owner that must not come back. The caller sets \`slow\`.
-CREATE OR REPLACE FUNCTION ${s}.v1_bury(_name text, _owner text, _why text) RETURNS void LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_bury(_name text, _owner text, _why text) RETURNS void LANGUAGE plpgsql AS $holdfast$
 BEGIN
   -- Each that comes takes those out that nobody can be late for any more, so that they stay few.
   DELETE FROM ${s}.ended WHERE name = _name AND until <= clock_timestamp();
@@ -106,18 +107,18 @@ BEGIN
 END $holdfast$;
 
 -- The holders of a name, for people. Its plan is kept, as that of a function in SQL would not be.
-CREATE OR REPLACE FUNCTION ${s}.v1_holders(_name text, _t timestamptz, _max integer) RETURNS json LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_holders(_name text, _t timestamptz, _max integer) RETURNS json LANGUAGE plpgsql AS $holdfast$
 BEGIN
   RETURN (SELECT coalesce(json_agg(h), '[]') FROM (
-    SELECT owner, false AS shared, fence::text AS last, ttl_ms AS ttl, ${s}.v1_ms(_t - since) AS age, ${s}.v1_ms(expires - _t) AS left, renewals, node, metadata
+    SELECT owner, false AS shared, fence::text AS last, ttl_ms AS ttl, ${s}.${v}_ms(_t - since) AS age, ${s}.${v}_ms(expires - _t) AS left, renewals, node, metadata
       FROM ${s}.leases WHERE name = _name AND expires > _t
-    UNION ALL (SELECT owner, true, last::text, ttl_ms, ${s}.v1_ms(_t - since), ${s}.v1_ms(expires - _t), renewals, node, metadata
+    UNION ALL (SELECT owner, true, last::text, ttl_ms, ${s}.${v}_ms(_t - since), ${s}.${v}_ms(expires - _t), renewals, node, metadata
       FROM ${s}.readers WHERE name = _name AND expires > _t ORDER BY first LIMIT _max)
   ) h);
 END $holdfast$;
 `;
 
-/** Whoever asks holds it shared, for its statement: a transaction that took the name for itself (v1_take_in) keeps them out without a lock on the row. */
+/** Whoever asks holds it shared, for its statement: a transaction that took the name for itself (`take_in`) keeps them out without a lock on the row. */
 export const askKey = (s: string, name = '_name') => advisoryKey(s, 'ask', name);
 /** A transaction that checked its lease holds it shared until it ends; each grant to somebody else needs it alone. */
 export const turnKey = (s: string, name = '_name') => advisoryKey(s, 'turn', name);

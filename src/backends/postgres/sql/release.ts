@@ -1,4 +1,5 @@
 import { isSlow } from './common.js';
+import { v } from './version.js';
 
 /**
  * Compare and free; wakes whoever is next. Answers `released`, `absent` or `not-owner`.
@@ -7,7 +8,7 @@ import { isSlow } from './common.js';
  * the next grant, which is waited for, takes it along.
  */
 export const release = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_release(_name text, _owner text, _shared boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_release(_name text, _owner text, _shared boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _r ${s}.leases;
@@ -22,7 +23,7 @@ BEGIN
   END IF;
   -- Makes no row where there is none.
   IF NOT EXISTS (SELECT FROM ${s}.leases WHERE name = _name) THEN RETURN 'absent'; END IF;
-  _r := ${s}.v1_enter(_name);
+  _r := ${s}.${v}_enter(_name);
   _t := clock_timestamp();
   IF _shared THEN
     DELETE FROM ${s}.readers WHERE name = _name AND owner = _owner;
@@ -36,7 +37,7 @@ BEGIN
   END IF;
   IF NOT _found THEN RETURN 'absent'; END IF;
   UPDATE ${s}.leases SET expires = '-infinity', free_since = _t, slow = (${isSlow(s)}) WHERE name = _name;
-  PERFORM ${s}.v1_wake(_name);
+  PERFORM ${s}.${v}_wake(_name);
   RETURN 'released';
 END $holdfast$;
 `;

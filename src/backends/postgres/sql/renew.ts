@@ -1,3 +1,5 @@
+import { v } from './version.js';
+
 /**
  * Extends holds of one TTL. Creates nothing, revives nothing.
  *
@@ -7,7 +9,7 @@
  * Answers JSON: the first owner, then of each that was not extended its number, `g` gone, `n` not yours or `l` locked, and who ended it.
  */
 export const renew = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_renew(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_renew(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _mine text[];
@@ -39,7 +41,7 @@ BEGIN
   RETURN json_build_array(_owners[1], _failed)::text;
 END $holdfast$;
 
-CREATE OR REPLACE FUNCTION ${s}.v1_renew_shared(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_renew_shared(_names text[], _owners text[], _ttl integer, _wait boolean) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _mine text[];

@@ -1,11 +1,12 @@
 import { turnKey } from './common.js';
+import { v } from './version.js';
 
 /**
  * Ends every hold. With an heir (`_mode` is not null, `_id` is its owner), grants to it in the same step; one that was ended robs nobody.
  * Ends nothing unless a hold of `_if_fence` is there; null: any. Answers JSON: the id, the holders that were ended, and the grant as `acquire` tells it, or null.
  */
 export const revoke = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_revoke(_name text, _id text, _why text, _if_fence text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_revoke(_name text, _id text, _why text, _if_fence text, _heir boolean, _shared boolean, _ttl integer, _fences integer, _node text, _metadata text) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _r ${s}.leases;
   _t timestamptz;
@@ -18,7 +19,7 @@ DECLARE
 BEGIN
   -- A transaction that checked its lease ends first. Before the row: such a transaction may lock that, too, and does so after this.
   IF _heir THEN PERFORM pg_advisory_xact_lock(${turnKey(s)}); END IF;
-  _r := ${s}.v1_enter(_name);
+  _r := ${s}.${v}_enter(_name);
   _t := clock_timestamp();
   IF _heir THEN
     IF _shared THEN
@@ -34,22 +35,22 @@ BEGIN
     IF FOUND THEN RETURN json_build_array(_id, _told::json, NULL)::text; END IF;
   END IF;
 
-  _ended := ${s}.v1_holders(_name, _t, 100000);
+  _ended := ${s}.${v}_holders(_name, _t, 100000);
   IF _if_fence IS NOT NULL AND NOT EXISTS (SELECT FROM json_array_elements(_ended) AS h WHERE h ->> 'last' = _if_fence) THEN
     RETURN json_build_array(_id, '[]'::json, NULL)::text;
   END IF;
   FOR _owner IN SELECT h ->> 'owner' FROM json_array_elements(_ended) AS h LOOP
-    PERFORM ${s}.v1_bury(_name, _owner, _why);
+    PERFORM ${s}.${v}_bury(_name, _owner, _why);
   END LOOP;
   DELETE FROM ${s}.readers WHERE name = _name;
   -- Another copy of this call must not end whoever comes next.
-  PERFORM ${s}.v1_bury(_name, _id, CASE WHEN _heir THEN NULL ELSE _ended::text END);
+  PERFORM ${s}.${v}_bury(_name, _id, CASE WHEN _heir THEN NULL ELSE _ended::text END);
   UPDATE ${s}.leases SET expires = '-infinity', free_since = CASE WHEN json_array_length(_ended) > 0 THEN _t ELSE free_since END, slow = true WHERE name = _name;
   IF _heir THEN
     DELETE FROM ${s}.waiters WHERE name = _name AND owner = _id;
-    _grant := ${s}.v1_grant(_name, _id, _shared, _ttl, _fences, _node, _metadata);
+    _grant := ${s}.${v}_grant(_name, _id, _shared, _ttl, _fences, _node, _metadata);
   ELSE
-    PERFORM ${s}.v1_wake(_name);
+    PERFORM ${s}.${v}_wake(_name);
   END IF;
   RETURN json_build_array(_id, _ended, _grant)::text;
 END $holdfast$;

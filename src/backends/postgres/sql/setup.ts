@@ -11,12 +11,7 @@ import { sweep } from './sweep.js';
 import { tables } from './tables.js';
 import { identifier, literal } from './text.js';
 import { transaction } from './transaction.js';
-
-/**
- * The version of everything in this folder. Functions carry it in their names (`v1_acquire`), so that processes with two versions of this library
- * can share the tables while they are rolled out. What was released never changes: a new version adds functions, and columns with defaults.
- */
-export const version = 1;
+import { version } from './version.js';
 
 const parts = [tables, common, acquire, release, abandon, renew, revoke, list, sweep, transaction, records] as const;
 
@@ -44,13 +39,20 @@ END $setup$;
 ${statements}`;
 }
 
+/** Functions that are called, and what creates them. */
+export interface Installation {
+  /** Their names begin with it: `v1_`. */
+  readonly version: number;
+  readonly statements: string;
+  /** Who else has the statements, for advice: a feature, of whose functions these are; none for those of the locks and records. */
+  readonly definitions?: string;
+}
+
 /** That of the locks and records. */
-export function installation(schema: string): string {
-  return installationOf(
-    schema,
-    `${definitions(schema)}
-INSERT INTO ${identifier(schema)}.meta VALUES (${version}, clock_timestamp(), clock_timestamp()) ON CONFLICT DO NOTHING;`,
-  );
+export function installation(schema: string): Installation {
+  const statements = `${definitions(schema)}
+INSERT INTO ${identifier(schema)}.meta VALUES (${version}, clock_timestamp(), clock_timestamp()) ON CONFLICT DO NOTHING;`;
+  return { version, statements: installationOf(schema, statements) };
 }
 
 /** What a role needs that did not install it. */

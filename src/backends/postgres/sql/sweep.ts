@@ -1,3 +1,5 @@
+import { v, version } from './version.js';
+
 /**
  * Takes out what nothing can depend on any more: fences of names that were not granted for long, once the clock alone is above them; owners, places and
  * readers that are over, of names for which nobody asks. At most once an hour, whoever calls it. Answers how many rows.
@@ -6,7 +8,7 @@ export const sweep = (s: string): string => {
   const beside = (table: string) => `NOT EXISTS (SELECT FROM ${s}.${table} o WHERE o.name = l.name)`;
   const unused = ['readers', 'waiters', 'ended'].map(beside).join(' AND ');
   return `
-CREATE OR REPLACE FUNCTION ${s}.v1_sweep(_retention_ms bigint, _every_ms bigint, _max integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_sweep(_retention_ms bigint, _every_ms bigint, _max integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _t timestamptz := clock_timestamp();
   _n bigint := 0;
@@ -17,9 +19,9 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'HF001', MESSAGE = 'Holdfast needs read committed';
   END IF;
   PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '100', true);
-  PERFORM FROM ${s}.meta WHERE version = 1 AND swept <= _t - _every_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED;
+  PERFORM FROM ${s}.meta WHERE version = ${version} AND swept <= _t - _every_ms * interval '1 millisecond' FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN RETURN '0'; END IF;
-  UPDATE ${s}.meta SET swept = _t WHERE version = 1;
+  UPDATE ${s}.meta SET swept = _t WHERE version = ${version};
   DELETE FROM ${s}.ended WHERE (name, owner) IN (SELECT name, owner FROM ${s}.ended WHERE until <= _t LIMIT _max FOR UPDATE SKIP LOCKED);
   GET DIAGNOSTICS _n = ROW_COUNT;
   -- Those of names that somebody asks for are taken out then; these are long over, and nobody came.
@@ -34,7 +36,7 @@ BEGIN
   _n := _n + _some;
   -- A fence that runs ahead of the clock stays.
   SELECT array_agg(o.name) INTO _names FROM (SELECT l.name FROM ${s}.leases l
-    WHERE since <= _t - _retention_ms * interval '1 millisecond' AND expires <= _t - interval '1 minute' AND fence < ${s}.v1_us(_t - interval '1 minute')
+    WHERE since <= _t - _retention_ms * interval '1 millisecond' AND expires <= _t - interval '1 minute' AND fence < ${s}.${v}_us(_t - interval '1 minute')
       AND ${unused} LIMIT _max FOR UPDATE OF l SKIP LOCKED) o;
   -- Looked at again now that the rows are locked: what came beside them before that need not have changed them.
   DELETE FROM ${s}.leases l WHERE name = ANY (_names) AND ${unused};

@@ -1,4 +1,5 @@
 import { askKey, turnKey } from './common.js';
+import { v } from './version.js';
 
 export const inside = `
   -- BEGIN was a statement of its own, so in a transaction the two differ.
@@ -11,7 +12,7 @@ export const inside = `
  * Both hold in every isolation level: what was changed since an older snapshot is a serialization failure.
  */
 export const transaction = (s: string): string => `
-CREATE OR REPLACE FUNCTION ${s}.v1_take_in(_name text, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_take_in(_name text, _wait_ms integer) RETURNS text LANGUAGE plpgsql AS $holdfast$
 DECLARE
   _before text := current_setting('lock_timeout');
   _r ${s}.leases;
@@ -22,12 +23,12 @@ BEGIN
     PERFORM set_config('lock_timeout', _wait_ms::text, true);
     -- Asks hold it for microseconds; other transactions until they end.
     PERFORM pg_advisory_xact_lock(${askKey(s)});
-    _r := ${s}.v1_enter(_name, true);
+    _r := ${s}.${v}_enter(_name, true);
     IF _r.expires > clock_timestamp() OR EXISTS (SELECT FROM ${s}.readers WHERE name = _name) OR EXISTS (SELECT FROM ${s}.waiters WHERE name = _name)
       OR NOT pg_try_advisory_xact_lock(${turnKey(s)}) THEN
       RAISE EXCEPTION USING ERRCODE = 'HF002', MESSAGE = 'not free';
     END IF;
-    UPDATE ${s}.leases SET first = greatest(fence + 1, ${s}.v1_us(clock_timestamp())), fence = greatest(fence + 1, ${s}.v1_us(clock_timestamp())), owner = 'transaction',
+    UPDATE ${s}.leases SET first = greatest(fence + 1, ${s}.${v}_us(clock_timestamp())), fence = greatest(fence + 1, ${s}.${v}_us(clock_timestamp())), owner = 'transaction',
       since = clock_timestamp() WHERE name = _name RETURNING fence INTO _fence;
     PERFORM set_config('lock_timeout', _before, true);
   EXCEPTION WHEN SQLSTATE 'HF002' OR lock_not_available THEN
@@ -37,7 +38,7 @@ BEGIN
   RETURN _fence;
 END $holdfast$;
 
-CREATE OR REPLACE FUNCTION ${s}.v1_check_in(_name text, _fence bigint) RETURNS boolean LANGUAGE plpgsql AS $holdfast$
+CREATE OR REPLACE FUNCTION ${s}.${v}_check_in(_name text, _fence bigint) RETURNS boolean LANGUAGE plpgsql AS $holdfast$
 BEGIN
   ${inside}
   BEGIN

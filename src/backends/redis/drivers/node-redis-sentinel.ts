@@ -72,8 +72,9 @@ class Gate {
 
 /**
  * Such a client has a connection for subscriptions already, and moves it to a new master. It is asked again every few seconds, which
- * sends nothing where it listens: it says nothing of a subscription that it has lost, and calls one made whose connection was
- * replaced in the meantime (as of 5.12 and 6.3).
+ * sends nothing where it knows the subscription: it does not say when it has dropped one, and calls one made whose connection was replaced
+ * in the meantime (as of 5.12 and 6.3). Whoever missed a message until then finds out by a poll. A connection that it has given up for
+ * good, because its options tell it to, is not made anew.
  */
 function subscribe(client: NodeRedisSentinel, channel: string, message: (text: string) => void, active: () => void): Stop {
   let timer: NodeJS.Timeout | undefined;
@@ -87,11 +88,16 @@ function subscribe(client: NodeRedisSentinel, channel: string, message: (text: s
     if (stopped) return;
     if (!client.isReady) return again(subscribeAgainMs, true);
     const listening = () => {
+      if (stopped) return leave();
       again(lookEveryMs, false);
-      if (wasLost && !stopped) active();
+      if (wasLost) active();
     };
     // Once more is the same as once.
     client.subscribe(channel, message).then(listening, () => again(subscribeAgainMs, true));
+  };
+  const leave = () => {
+    if (client.isReady) client.unsubscribe(channel, message).catch(() => {});
+    else if (client.isOpen) setTimeout(leave, subscribeAgainMs).unref();
   };
   const changed = ({ type }: { readonly type?: string }) => {
     if (type === 'MASTER_CHANGE') listen(true);
@@ -102,7 +108,7 @@ function subscribe(client: NodeRedisSentinel, channel: string, message: (text: s
     stopped = true;
     clearTimeout(timer);
     client.off('topology-change', changed);
-    if (client.isReady) client.unsubscribe(channel, message).catch(() => {});
+    leave();
   };
 }
 

@@ -1,5 +1,12 @@
 import type { LockRecord } from '../../../core/backend.js';
 
+/** Whether a majority names the same holder of one name, or nobody: what the others would say changes nothing. */
+export function agreed(lists: readonly (readonly LockRecord[])[], quorum: number): boolean {
+  const votes = new Map<string, number>();
+  for (const [holder] of lists) votes.set(holder?.ownerDigest ?? '', (votes.get(holder?.ownerDigest ?? '') ?? 0) + 1);
+  return [...votes.values()].some((count) => count >= quorum);
+}
+
 /**
  * What nodes show of holders, as one list: a holder is one if a majority may have it, counting nodes that did not answer for it.
  * Shown as the majority has it: with the time left on the last node that makes it one.
