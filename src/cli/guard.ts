@@ -5,10 +5,13 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type CommandProcess, writtenCommand } from './undertaker/command-process.js';
+import { unmarked } from './undertaker/mark.js';
 import { type Will, writtenWill } from './undertaker/will.js';
 
 /** How long a killed shell may take to end. */
 const collectMsMax = 50;
+/** Where none can live, starting one again and again must cost nothing. */
+const successorMs = 100;
 
 /**
  * Standard input is a pipe whose other end only we hold: it ends when we do. Its first line is the command; without one, our
@@ -51,24 +54,45 @@ const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url
  * costs seventy times that. The will lies in a pipe of its own until somebody needs it.
  */
 export class Guard {
-  readonly #shell: ChildProcess | undefined;
+  readonly #will: Will;
+  #shell: ChildProcess | undefined;
+  /** What it was told, line by line. */
+  #told = '';
+  #dismissed = false;
 
   /** To be made before the command is started, so that there is no moment in which it runs unwatched. */
   constructor(will: Will) {
-    this.#shell = startShell(will);
+    this.#will = will;
+    this.#start();
   }
 
   watch(command: CommandProcess): void {
-    this.#shell?.stdin?.write(`${writtenCommand(command)}\n`);
+    this.#tell(`${writtenCommand(command)}\n`);
   }
 
   /** The command is over by itself: nobody is to be killed, its number could be given to another. */
   commandOver(): void {
-    this.#shell?.stdin?.write('over\n');
+    this.#tell('over\n');
+  }
+
+  #tell(line: string): void {
+    this.#told += line;
+    this.#shell?.stdin?.write(line);
+  }
+
+  /** One that somebody kills has a successor. */
+  #start(): void {
+    const shell = startShell(this.#will);
+    this.#shell = shell;
+    shell?.once('exit', () => {
+      if (!this.#dismissed) setTimeout(() => !this.#dismissed && this.#start(), successorMs).unref();
+    });
+    if (this.#told !== '') shell?.stdin?.write(this.#told);
   }
 
   /** The lease is over too, and with it the guard. Collected by us where that is possible: not every container has an init that does. */
   async dismiss(): Promise<void> {
+    this.#dismissed = true;
     const shell = this.#shell;
     if (shell?.pid === undefined || shell.exitCode !== null || shell.signalCode !== null) return;
     const gone = once(shell, 'exit');
@@ -80,15 +104,14 @@ export class Guard {
 /** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
 function startShell(will: Will): ChildProcess | undefined {
   const words = [process.execPath, undertaker, cwd(), will.lease === undefined ? '' : 'gives back'];
-  // Of a run inside another one: whoever ends what is left of that one would end this guard, too.
-  const { HOLDFAST_RUN_ID: _outer, ...env } = process.env;
   try {
     const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...words], {
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
       // Out of reach of the terminal's signals, and of those sent to our own group.
       detached: true,
       cwd: '/',
-      env,
+      // Of a run inside another one: whoever ends what is left of that one would end this guard, too.
+      env: unmarked(process.env),
     });
     shell.on('error', () => {});
     shell.stdin?.on('error', () => {});

@@ -21,10 +21,18 @@ export function census(): { readonly seen: readonly SeenProcess[]; readonly isWh
   return { seen, isWhole: pids.length > 0 && seen.length === pids.length };
 }
 
-/** None where `/proc` is about other processes than ours: a pid namespace without one of its own. */
-function listed(): readonly number[] {
+/** Not where `/proc` is about other processes than ours: a pid namespace without one of its own. */
+export function processesAreShown(): boolean {
   try {
-    if (readlinkSync('/proc/self') !== String(process.pid)) return [];
+    return readlinkSync('/proc/self') === String(process.pid);
+  } catch {
+    return false;
+  }
+}
+
+function listed(): readonly number[] {
+  if (!processesAreShown()) return [];
+  try {
     return readdirSync('/proc')
       .filter((entry) => /^[0-9]+$/.test(entry))
       .map(Number);
@@ -33,14 +41,12 @@ function listed(): readonly number[] {
   }
 }
 
-/** A process's descendants, nearest first; none where there is no `/proc`. */
-export function descendants(root: number): readonly number[] {
-  const children = new Map<number, number[]>();
-  for (const { pid, parentPid } of processes()) children.set(parentPid, [...(children.get(parentPid) ?? []), pid]);
-  const found: number[] = [];
-  for (let level = children.get(root) ?? []; level.length > 0; ) {
-    found.push(...level);
-    level = level.flatMap((pid) => children.get(pid) ?? []);
+/** Those of them that are below some processes, and none of these. */
+export function below(roots: readonly number[], among: readonly SeenProcess[]): readonly SeenProcess[] {
+  const found = new Set(roots);
+  for (let size = 0; size < found.size; ) {
+    size = found.size;
+    for (const { pid, parentPid } of among) if (found.has(parentPid)) found.add(pid);
   }
-  return found;
+  return among.filter(({ pid }) => !roots.includes(pid) && found.has(pid));
 }

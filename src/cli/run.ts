@@ -5,13 +5,15 @@ import type { Holdfast } from '../core/holdfast.js';
 import type { HeldLease, ReleaseOutcome } from '../core/lease.js';
 import { Child, signalNumber } from './child.js';
 import { checkCommand } from './command.js';
+import { diesWithParent } from './dies-with-parent.js';
 import { roughDuration } from './duration.js';
 import { exit } from './exit.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { say } from './say.js';
 import { openToHold } from './session.js';
 import { SignalRelay } from './signals.js';
-import { Supervisor } from './supervise.js';
+import { numbered, Supervisor } from './supervise.js';
+import { marks } from './undertaker/mark.js';
 import { watchWaiting } from './waiting-notice.js';
 
 /** The command is over, its status is known: the store gets this long to take note of it (or the TTL, if shorter). */
@@ -25,6 +27,8 @@ const farewellAfterLossMsMax = 300;
 export async function run(argv: readonly string[]): Promise<number> {
   const options = parseRun(argv);
   checkCommand(options.command[0] ?? '');
+  // Known by the time at which it is needed.
+  const prefixing = diesWithParent();
   const gaveUp = new AbortController();
   let supervisor: Supervisor | undefined;
   const relay = new SignalRelay({
@@ -33,8 +37,10 @@ export async function run(argv: readonly string[]): Promise<number> {
   });
   const { locks, wills } = await openToHold(options.backend);
   let lease: HeldLease;
+  let prefix: readonly string[];
   try {
     lease = await obtain(locks, options, gaveUp);
+    prefix = await prefixing;
     gaveUp.signal.throwIfAborted();
   } catch (error) {
     await atMost(farewellWithoutWorkMsMax, locks.close());
@@ -43,7 +49,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
   return runUnder(lease, locks, () => {
     const runId = randomUUID();
-    const child = new Child(options.command, environment(lease, runId), wills.willOf(lease, runId));
+    const child = new Child(prefix, options.command, environment(lease, runId), wills.willOf(lease, runId));
     relay.child = child;
     supervisor = new Supervisor(lease, child, options);
     return [child, supervisor];
@@ -72,20 +78,18 @@ async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly
     const [started, supervisor] = start();
     child = started;
     const result = await supervisor.finished();
-    child.over();
+    if (result.left.length === 0) child.over();
     lost = result.lost;
     if (lost === undefined) return result.status;
     say(`stopped the command under "${lease.name}": ${lost}`);
+    if (result.left.length > 0) say(`beside whoever holds "${lease.name}" next there still runs ${numbered(result.left)}`);
     return exit.lost;
   } finally {
-    const answered = await giveBack(
-      lease,
-      locks,
-      lost === undefined ? farewellMsMax : farewellAfterLossMsMax,
-      lost === undefined,
-    );
+    // After --max-hold it is still ours.
+    const isLost = lease.signal.aborted;
+    const answered = await giveBack(lease, locks, isLost ? farewellAfterLossMsMax : farewellMsMax, lost === undefined);
     // Else its guard goes on trying after us.
-    if (answered || lost !== undefined) await child?.forget();
+    if (answered || isLost) await child?.forget();
   }
 }
 
@@ -95,7 +99,7 @@ function environment(lease: HeldLease, runId: string): NodeJS.ProcessEnv {
     HOLDFAST_NAME: lease.name,
     HOLDFAST_FENCE: String(lease.fence),
     HOLDFAST_TTL_MS: String(lease.ttlMs),
-    HOLDFAST_RUN_ID: runId,
+    ...marks(runId, process.env),
   };
 }
 

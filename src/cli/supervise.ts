@@ -2,9 +2,13 @@ import { performance } from 'node:perf_hooks';
 import { LeaseLostError } from '../core/errors.js';
 import type { HeldLease } from '../core/lease.js';
 import type { Child } from './child.js';
+import { exit } from './exit.js';
+import { say } from './say.js';
 
 /** How often the clock is looked at although no timer is due. */
 const clockCheckMs = 1_000;
+/** What SIGKILL has not ended by then is another user's, or hangs in the kernel. */
+const survivalMs = 2_000;
 
 export interface SuperviseOptions {
   readonly graceMs: number;
@@ -16,6 +20,8 @@ export interface Supervised {
   readonly status: number;
   /** Why it was stopped, or why its end came too late; absent if it ended by itself under a valid lease. */
   readonly lost?: string;
+  /** Processes of it that are left because nothing ended them: only after a loss. */
+  readonly left: readonly number[];
 }
 
 /**
@@ -38,6 +44,11 @@ export class Supervisor {
   #lost: string | undefined;
   #killed = false;
   #over = false;
+  #giveUp!: () => void;
+  /** Nothing can be done any more about what is left. */
+  readonly #gaveUp = new Promise<undefined>((resolve) => {
+    this.#giveUp = () => resolve(undefined);
+  });
 
   constructor(lease: HeldLease, child: Child, options: SuperviseOptions) {
     this.#lease = lease;
@@ -52,13 +63,13 @@ export class Supervisor {
     if (maxHoldMs !== undefined) this.#after(maxHoldMs, () => this.#stop('it ran longer than --max-hold', Infinity));
     this.check();
     try {
-      const status = await this.#child.exited;
+      const status = (await Promise.race([this.#child.exited, this.#gaveUp])) ?? exit.lost;
       // Did it end in time? Reading the lease reads the clock.
       if (this.#lease.signal.aborted) this.check();
-      if (this.#lost === undefined) return { status };
+      if (this.#lost === undefined) return { status, left: [] };
       // What the command started may take its grace too; the timers end it.
-      await this.#child.groupGone();
-      return { status, lost: this.#lost };
+      const isGone = await Promise.race([this.#child.gone().then(() => true), this.#gaveUp]);
+      return { status, lost: this.#lost, left: isGone === true ? [] : this.#child.left() };
     } finally {
       this.#over = true;
       clearTimeout(this.#checkTimer);
@@ -102,6 +113,18 @@ export class Supervisor {
     if (this.#killed) return;
     this.#killed = true;
     this.#child.kill();
+    this.#after(survivalMs, () => this.#survived(true));
+  }
+
+  /** As long as the lease is ours, it stays so: nobody else begins beside what is left. After that there is nothing to keep. */
+  #survived(isFirst: boolean): void {
+    if (this.#lease.signal.aborted) return this.#giveUp();
+    if (isFirst) {
+      say(
+        `"${this.#lease.name}" stays held: ${numbered(this.#child.left())} of its command cannot be ended by this user, or hangs`,
+      );
+    }
+    this.#after(clockCheckMs, () => this.#survived(false));
   }
 
   /** The deadline may come nearer while we wait (the wall clock steps forward), so it is asked for again on the way. */
@@ -126,4 +149,9 @@ export class Supervisor {
     }, delayMs);
     this.#timers.add(timer);
   }
+}
+
+export function numbered(pids: readonly number[]): string {
+  if (pids.length === 0) return 'something';
+  return pids.length === 1 ? `process ${pids[0]}` : `processes ${pids.join(', ')}`;
 }

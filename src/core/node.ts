@@ -61,13 +61,14 @@ export interface ProcessStatus {
   /** Stopped by a signal (SIGSTOP, Ctrl-Z) or a debugger: it does nothing until it is continued. */
   readonly stopped: boolean;
   readonly parentPid: number;
+  readonly groupId: number;
   readonly sessionId: number;
   /** In clock ticks since boot. */
   readonly startedAt: string;
 }
 
 /**
- * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4, 6, 20 and 22 of proc(5)) are counted
+ * Undefined where there is no such process, or it is hidden, or there is no `/proc`. The fields (3, 4, 5, 6, 20 and 22 of proc(5)) are counted
  * after the command's closing parenthesis, because a command may contain spaces and parentheses.
  */
 export function readProcess(pid: number): ProcessStatus | undefined {
@@ -80,6 +81,7 @@ export function readProcess(pid: number): ProcessStatus | undefined {
       dead: state === 'X' || (state === 'Z' && Number(fields[17]) <= 1),
       stopped: state === 'T' || state === 't',
       parentPid: Number(fields[1]),
+      groupId: Number(fields[2]),
       sessionId: Number(fields[3]),
       startedAt: fields[19] ?? '',
     };

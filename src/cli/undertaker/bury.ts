@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../../core/backend.js';
 import { Background } from '../../core/background.js';
 import { Calls } from '../../core/calls.js';
@@ -7,33 +6,18 @@ import { release } from '../../core/giving-back.js';
 import { limits } from '../../core/limits.js';
 import { parseName } from '../../core/name.js';
 import { openBackend } from '../backends.js';
-import type { Remains } from './remains.js';
 import type { HeirLease, Will } from './will.js';
 
-const lookMsMin = 5;
-/** What survives a SIGKILL for longer hangs in the kernel (a network filesystem): looking more often does not help it. */
-const lookMsMax = 250;
-/** The pause grows with the wait: a look reads all of `/proc`, and the wait may last a TTL. */
-const lookRatio = 0.05;
-
 /**
- * Ends what is left of a dead holder's command, and then gives back what it held.
+ * Gives back what a dead holder held.
  *
- * @param remains absent if the command was over before its holder died
+ * @param gone when nothing is left of its command
  */
-export async function bury({ lease, ttlMs }: Will, remains?: Remains): Promise<void> {
-  const ended = remains === undefined ? Promise.resolve() : gone(remains);
+export async function bury({ lease, ttlMs }: Will, gone: Promise<void>): Promise<void> {
   // Connects while the command dies.
   const backend = lease === undefined ? undefined : await openBackend(lease.backendUrl).catch(() => undefined);
-  await ended;
+  await gone;
   if (lease !== undefined && backend !== undefined) await giveBack(backend, lease, ttlMs);
-}
-
-async function gone(remains: Remains): Promise<void> {
-  const sinceMs = performance.now();
-  for (let pauseMs = lookMsMin; !remains.end(); pauseMs = Math.min(2 * pauseMs, lookMsMax)) {
-    await sleep(Math.max(pauseMs, lookRatio * (performance.now() - sinceMs)));
-  }
 }
 
 /** As a living holder does it: a compare-and-delete, tried again while it can matter. */

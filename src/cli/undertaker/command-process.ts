@@ -1,3 +1,4 @@
+import { processesAreShown } from '../processes.js';
 import { readProcess } from '../../core/node.js';
 
 /** The command that ran under the lock, so that somebody who did not start it finds it, and no other. */
@@ -5,7 +6,7 @@ export interface CommandProcess {
   readonly pid: number;
   /** It leads a process group and a session; else it shares the terminal's with others. */
   readonly ownGroup: boolean;
-  /** In the kernel's own unit; empty where the platform does not say. */
+  /** In the kernel's own unit; empty where `/proc` does not say, or is about other processes. */
   readonly startedAt: string;
   /** Zero where the platform does not say. */
   readonly sessionId: number;
@@ -13,7 +14,7 @@ export interface CommandProcess {
 
 /** Of a child that was started just now and that nobody has waited for yet: its pid cannot be another's. */
 export function commandProcess(pid: number, ownGroup: boolean): CommandProcess {
-  const { startedAt = '', sessionId = 0 } = readProcess(pid) ?? {};
+  const { startedAt = '', sessionId = 0 } = (processesAreShown() ? readProcess(pid) : undefined) ?? {};
   return { pid, ownGroup, startedAt, sessionId };
 }
 

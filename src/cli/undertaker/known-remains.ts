@@ -1,12 +1,15 @@
+import process from 'node:process';
 import { processExists, readProcess } from '../../core/node.js';
-import { processes, type SeenProcess } from '../processes.js';
+import { below, census, type SeenProcess } from '../processes.js';
+import { belongings, isYounger } from './belongings.js';
 import type { CommandProcess } from './command-process.js';
-import { isMarked, kill, type Remains } from './remains.js';
+import { kill, looksMin, type Remains } from './remains.js';
 
 /** The command itself, and what it started. */
 export class KnownRemains implements Remains {
   readonly #command: CommandProcess;
   readonly #runId: string;
+  #looks = 0;
 
   constructor(command: CommandProcess, runId: string) {
     this.#command = command;
@@ -14,31 +17,37 @@ export class KnownRemains implements Remains {
   }
 
   end(): boolean {
+    const { seen, isWhole } = census();
+    if (seen.length === 0) return this.#isGone();
+    const left = belongings(this.#command, this.#runId, seen);
+    for (const { pid } of left) kill(pid);
+    if (left.length > 0 || this.#hidden(seen).length > 0) {
+      this.#looks = 0;
+      return false;
+    }
+    if (isWhole) this.#looks += 1;
+    if (this.#looks < looksMin) return false;
     const { pid, ownGroup } = this.#command;
-    const anothers = this.#isAnothers();
-    // Nobody gets the number of a group or session that somebody is in.
-    if (ownGroup && anothers) return true;
-    const found = processes().filter((each) => (each.pid === pid ? !anothers : this.#isBelow(each)));
-    const alive = found.filter(({ dead }) => !dead);
-    for (const each of alive) kill(each.pid);
-    if (alive.length > 0) return false;
-    // Only dead ones that nobody collects, as in a container without an init.
-    if (found.length > 0) return true;
-    // What cannot be seen (no `/proc`, or a hidden one) can still be asked for.
-    return anothers || !processExists(ownGroup ? -pid : pid);
+    // Only dead ones that nobody collects, as in a container without an init. Else what is hidden can still be asked for.
+    return seen.some((each) => each.pid === pid || (ownGroup && each.sessionId === pid)) || this.#isGone();
   }
 
-  /** Whether the pid was given to another process. */
-  #isAnothers(): boolean {
-    const { pid, startedAt } = this.#command;
+  /**
+   * On a terminal, whoever could be of the command and does not show its environment, or has cleared it: younger, of its session, and an
+   * orphan or below one, as the parent is dead. Another user's (`sudo`) cannot be killed; others are not ours to kill.
+   */
+  #hidden(seen: readonly SeenProcess[]): readonly SeenProcess[] {
+    const { ownGroup, sessionId } = this.#command;
+    if (ownGroup) return [];
+    const young = seen.filter((each) => !each.dead && each.sessionId === sessionId && isYounger(this.#command, each));
+    return below([process.ppid], young);
+  }
+
+  /** By the number alone. Nobody gets that of a group or session that somebody is in. */
+  #isGone(): boolean {
+    const { pid, ownGroup, startedAt } = this.#command;
     const now = readProcess(pid);
-    return now !== undefined && startedAt !== '' && now.startedAt !== startedAt;
-  }
-
-  #isBelow(each: SeenProcess): boolean {
-    const { pid, ownGroup, sessionId } = this.#command;
-    if (ownGroup) return each.sessionId === pid;
-    // The session of a terminal has others in it, too.
-    return each.sessionId === sessionId && isMarked(each.pid, this.#runId);
+    const isAnothers = now !== undefined && startedAt !== '' && now.startedAt !== startedAt;
+    return isAnothers || !processExists(ownGroup ? -pid : pid);
   }
 }

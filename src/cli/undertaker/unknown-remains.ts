@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { readProcess } from '../../core/node.js';
-import { census, processes, type SeenProcess } from '../processes.js';
-import { isMarked, kill, type Remains } from './remains.js';
+import { below, census, processes, type SeenProcess } from '../processes.js';
+import { isMarked } from './mark.js';
+import { kill, looksMin, type Remains } from './remains.js';
 import type { Will } from './will.js';
-
-/** A look may miss whoever is born while it is taken. */
-const looksMin = 3;
 
 /**
  * A command whose holder died before it could say which process that is. It runs by now, or never will: what was being started
@@ -40,7 +38,7 @@ export class UnknownRemains implements Remains {
     const orphaned = process.ppid !== this.#will.holderPid;
     const nobodyMarked = isWhole && orphaned && marked.length === 0;
     const givesBack = this.#will.lease !== undefined;
-    const nobody = nobodyMarked && (!givesBack || orphansAndBelow(young).length === 0);
+    const nobody = nobodyMarked && (!givesBack || below([process.ppid], young).length === 0);
     this.#looks = nobody ? this.#looks + 1 : 0;
     // Who does not see the first process does not see those of others: `sudo`, for one.
     return this.#looks >= looksMin && (!givesBack || seen.some(({ pid }) => pid === 1));
@@ -61,13 +59,4 @@ function isGuard(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function orphansAndBelow(among: readonly SeenProcess[]): readonly SeenProcess[] {
-  const below = new Set([process.ppid]);
-  for (let size = 0; size < below.size; ) {
-    size = below.size;
-    for (const { pid, parentPid } of among) if (below.has(parentPid)) below.add(pid);
-  }
-  return among.filter(({ pid }) => below.has(pid));
 }

@@ -76,7 +76,13 @@ export class Scene {
   }
 
   start(file: string, args: readonly string[], options: StartOptions = {}): Running {
-    const { HOLDFAST_NAME: _name, HOLDFAST_FENCE: _fence, HOLDFAST_RUN_ID: _run, ...inherited } = process.env;
+    const {
+      HOLDFAST_NAME: _name,
+      HOLDFAST_FENCE: _fence,
+      HOLDFAST_RUN_ID: _run,
+      HOLDFAST_OUTER_RUN_IDS: _outer,
+      ...inherited
+    } = process.env;
     const env = { ...inherited, HOLDFAST_BACKEND: this.backend, ...options.env };
     const child = spawn(file, args, { env, cwd: options.cwd, stdio: ['pipe', 'pipe', 'pipe'] });
     const out: Buffer[] = [];

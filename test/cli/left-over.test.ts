@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { afterEach, describe, expect, it } from 'vitest';
+import { firstLine, linesOf, runs, until } from './support/poll.js';
+import { program, Scene } from './support/program.js';
+import { hasScript, onTerminal, quote } from './support/terminal.js';
+
+const scene = new Scene();
+// Else a test that fails would wait for what it has found.
+afterEach(() => {
+  for (const pid of pids().filter(runs)) process.kill(pid, 'SIGKILL');
+});
+const pids = () => linesOf(scene.file('pids')).map(Number);
+const loops = 'echo $$ >> "$PIDS"; while :; do sleep 0.05; done';
+const stubborn = `trap "" TERM; ${loops}`;
+const lostArgs = ['run', '--ttl', '5s', '--grace', '300ms', '--max-hold', '1s', 'x', '--'];
+
+/** What a command starts besides itself, where it ends of SIGTERM at once. */
+const ways: readonly [string, string][] = [
+  ['in its group', `sh -c ${quote(loops)}; :`],
+  ['in its group, and ignores SIGTERM', `sh -c ${quote(stubborn)}; :`],
+  ['in a group of its own', `timeout 60 sh -c ${quote(loops)}; :`],
+  ['in a group of its own, and ignores SIGTERM', `timeout 60 sh -c ${quote(stubborn)} & wait`],
+  ['in a session of its own', `setsid -w sh -c ${quote(stubborn)}; :`],
+  ['without its environment', `env -i PIDS="$PIDS" sh -c ${quote(stubborn)}; :`],
+];
+
+describe('when the lease ends, nothing runs on that the command has started', () => {
+  it.each(ways)('%s', async (_where, script) => {
+    const { status } = await scene.outcome([...lostArgs, 'sh', '-c', script], { env: { PIDS: scene.file('pids') } });
+    expect(status).toBe(76);
+    expect(pids()).toHaveLength(1);
+    expect(pids().filter(runs)).toEqual([]);
+  });
+
+  it.skipIf(!hasScript).each(ways)('%s, on a terminal', async (_where, script) => {
+    const line = `$HF ${lostArgs.map(quote).join(' ')} sh -c ${quote(script)}; echo $? > ${scene.file('status')}`;
+    onTerminal(scene, `export PIDS=${scene.file('pids')}; ${line}`);
+    expect(await firstLine(scene.file('status'))).toBe('76');
+    expect(pids()).toHaveLength(1);
+    expect(pids().filter(runs)).toEqual([]);
+  });
+});
+
+describe('a command inside of another, when the outer one is killed', () => {
+  it('ends before the outer name is given back', async () => {
+    const inner = `${process.execPath} ${program} run y -- sh -c ${quote(`setsid -w sh -c ${quote(stubborn)}; :`)}`;
+    const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', `${inner}; :`], { env: { PIDS: scene.file('pids') } });
+    await firstLine(scene.file('pids'));
+    running.child.kill('SIGKILL');
+    await until('nothing of it runs', 5_000, () => pids().filter(runs).length === 0);
+  });
+});
+
+it('a guard that is killed has a successor', async () => {
+  const script = `setsid -w sh -c ${quote(stubborn)}; :`;
+  const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', script], { env: { PIDS: scene.file('pids') } });
+  await firstLine(scene.file('pids'));
+  const guards = () =>
+    spawnSync('pgrep', ['-P', String(running.pid), '-f', 'holdfast-guard'], { encoding: 'utf8' })
+      .stdout.split('\n')
+      .filter(Boolean);
+  const [first] = guards();
+  process.kill(Number(first), 'SIGKILL');
+  await until('another one is there', 5_000, () => guards().length === 1 && guards()[0] !== first);
+  running.child.kill('SIGKILL');
+  await until('nothing of it runs', 5_000, () => pids().filter(runs).length === 0);
+});
+
+it('a setpriv that cannot do what it is asked for is left out', async () => {
+  const folder = scene.file('bin');
+  spawnSync('sh', [
+    '-c',
+    `mkdir ${folder} && printf '#!/bin/sh\necho unrecognized option; exit 1\n' > ${folder}/setpriv && chmod +x ${folder}/setpriv`,
+  ]);
+  const { status, stdout } = await scene.outcome(['run', 'x', '--', 'echo', 'hello'], {
+    env: { PATH: `${folder}:${process.env['PATH']}` },
+  });
+  expect([status, stdout]).toEqual([0, 'hello\n']);
+});
+
+const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
+const asNobody = (words: readonly string[]) => ['setpriv', ...nobody, ...words];
+/** Only root can make a program that becomes another user. */
+const canBecomeAnother =
+  process.getuid?.() === 0 && spawnSync('setpriv', [...nobody, process.execPath, program, '--version']).status === 0;
+
+describe.skipIf(!canBecomeAnother)('a command that becomes another user, as sudo does', () => {
+  const sudo = () => {
+    const file = scene.file('sudo');
+    copyFileSync('/usr/bin/setpriv', file);
+    chmodSync(file, 0o4755);
+    chmodSync(scene.folder, 0o777);
+    return `${file} --reuid 0 --regid 0 --clear-groups`;
+  };
+  const work = `echo $PPID >> "$PIDS"; echo $$ >> "$PIDS"; until [ -e "$PIDS.end" ]; do sleep 0.05; done; echo over >> "$PIDS"`;
+  const end = () => writeFileSync(`${scene.file('pids')}.end`, '');
+  const env = () => ({ PIDS: scene.file('pids'), HOLDFAST_BACKEND: scene.backend });
+  const isOver = () => existsSync(scene.file('pids')) && linesOf(scene.file('pids')).includes('over');
+  const next = () => scene.outcome(['run', '--wait', '0', 'x', '--', 'true']);
+
+  it('is not ended by us: its name stays held until it is over', async () => {
+    const words = [process.execPath, program, ...lostArgs, 'sh', '-c', `${sudo()} sh -c ${quote(work)}; :`];
+    const [file = '', ...args] = asNobody(words);
+    const running = scene.start(file, args, { env: env() });
+    await until('it says so', 10_000, () => running.stderr().includes('"x" stays held: process'));
+    expect((await next()).status).toBe(75);
+    expect(isOver()).toBe(false);
+    end();
+    expect((await running.ended).status).toBe(76);
+    expect(isOver()).toBe(true);
+    expect((await next()).status).toBe(0);
+  });
+
+  it.skipIf(!hasScript)('gets no signal from us on a terminal, and its name stays held', async () => {
+    const run = [process.execPath, program, 'run', 'x', '--'].map(quote).join(' ');
+    const line = `${asNobody([]).join(' ')} ${run} ${sudo()} sh -c ${quote(work)}; echo $? > ${scene.file('status')}`;
+    onTerminal(scene, `export PIDS=${env().PIDS} HOLDFAST_BACKEND=${env().HOLDFAST_BACKEND}; ${line}`);
+    await until('it runs', 10_000, () => existsSync(scene.file('pids')) && pids().length === 2);
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.kill(Number(pids()[0]), signal);
+    expect((await next()).status).toBe(75);
+    expect(isOver()).toBe(false);
+    end();
+    expect(await firstLine(scene.file('status'))).toBe('0');
+    expect(isOver()).toBe(true);
+    expect((await next()).status).toBe(0);
+  });
+});
