@@ -3,7 +3,7 @@ import path from 'node:path';
 import process from 'node:process';
 import { findOnPath } from './command.js';
 
-const tryMsMax = 2_000;
+const tryMsMax = 1_000;
 
 /**
  * What to put in front of a command so that, on Linux, the kernel ends it in the same moment as us. Nothing where there is no `setpriv`

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import process from 'node:process';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type CommandProcess, writtenCommand } from './undertaker/command-process.js';
-import { unmarked } from './undertaker/mark.js';
+import { undertaker, unmarked } from './undertaker/mark.js';
 import { type Will, writtenWill } from './undertaker/will.js';
 
 /** How long a killed shell may take to end. */
 const collectMsMax = 50;
-/** Where none can live, starting one again and again must cost nothing. */
-const successorMs = 100;
+/** Until the first successor; twice as long with each: where none can live, starting one again and again must cost nothing. */
+const successorMsMin = 100;
+const successorMsMax = 60_000;
 
 /**
  * Standard input is a pipe whose other end only we hold: it ends when we do. Its first line is the command; without one, our
@@ -43,8 +43,6 @@ cd -- "$cwd" 2>/dev/null
 exec "$node" "$undertaker" "$@" <&3 3<&-
 `;
 
-const undertaker = fileURLToPath(new URL('./undertaker/main.js', import.meta.url));
-
 /**
  * Ends the command when this process is gone, however it went (`kill -9`, out of memory): a shell that learns of our end
  * from the kernel. `setpriv` does the same for the command itself, but not for what the command started, and not outside of
@@ -59,6 +57,7 @@ export class Guard {
   /** What it was told, line by line. */
   #told = '';
   #dismissed = false;
+  #successorMs = successorMsMin;
 
   /** To be made before the command is started, so that there is no moment in which it runs unwatched. */
   constructor(will: Will) {
@@ -85,7 +84,8 @@ export class Guard {
     const shell = startShell(this.#will);
     this.#shell = shell;
     shell?.once('exit', () => {
-      if (!this.#dismissed) setTimeout(() => !this.#dismissed && this.#start(), successorMs).unref();
+      if (!this.#dismissed) setTimeout(() => !this.#dismissed && this.#start(), this.#successorMs).unref();
+      this.#successorMs = Math.min(2 * this.#successorMs, successorMsMax);
     });
     if (this.#told !== '') shell?.stdin?.write(this.#told);
   }

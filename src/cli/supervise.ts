@@ -121,7 +121,7 @@ export class Supervisor {
     if (this.#lease.signal.aborted) return this.#giveUp();
     if (isFirst) {
       say(
-        `"${this.#lease.name}" stays held: ${numbered(this.#child.left())} of its command cannot be ended by this user, or hangs`,
+        `"${this.#lease.name}" stays held: ${numbered(this.#child.left())} of its command may not be ended by this user, or hangs; holdfast revoke gives the name to others all the same`,
       );
     }
     this.#after(clockCheckMs, () => this.#survived(false));

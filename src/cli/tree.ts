@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import process from 'node:process';
-import { processExists } from '../core/node.js';
 import { below, census, type SeenProcess } from './processes.js';
-import { belongings } from './undertaker/belongings.js';
+import { belongings, isYounger } from './undertaker/belongings.js';
 import type { CommandProcess } from './undertaker/command-process.js';
+import { isGuard, isHidden } from './undertaker/mark.js';
 import { looksMin } from './undertaker/remains.js';
 
 const pauseMsMin = 10;
-const pauseMsMax = 100;
+const pauseMsMax = 1_000;
+/** The pause grows with the wait, and with what a look at all processes costs. */
+const waitRatio = 0.05;
+const lookRatio = 20;
 /** Where nobody shows which processes are dead, and only wait to be collected: as in a container without an init. */
 const pollsAfterKillMax = 10;
 
@@ -21,8 +24,13 @@ export class Tree {
   readonly #isCollected: () => boolean;
   /** Who was seen to be of it, and when that one began: without a mark, one whose parent has died is known by nothing else. */
   readonly #met = new Map<number, string>();
+  /** Who was asked to end, apart from the command. */
+  readonly #asked = new Set<number>();
+  #terminating = false;
   #killed = false;
   #pollsAfterKill = 0;
+  /** The command has ended, and its group and session with it: their number may be another's. */
+  #groupIsOver = false;
 
   /** @param isCollected whether the command has ended, so that its number may be another's */
   constructor(command: CommandProcess, runId: string, isCollected: () => boolean) {
@@ -34,24 +42,28 @@ export class Tree {
   /** To the command's group, or to the command where it shares ours: what a person or a service manager sends. */
   signal(signal: NodeJS.Signals): void {
     const { pid, ownGroup } = this.#command;
-    if (ownGroup) send(-pid, signal);
-    else if (!this.#isCollected()) send(pid, signal);
+    // Nobody gets the number of one that was not collected, nor of a group that somebody is in.
+    if (!this.#isCollected()) send(ownGroup ? -pid : pid, signal);
+    else if (ownGroup && this.#isGroupThere()) send(-pid, signal);
   }
 
-  /** Asks everything to end that was started, in the command's session: what has left that, hears of it from what started it. */
+  /** Asks everything to end that was started. */
   terminate(): void {
-    const inSession = this.#all().filter(({ sessionId }) => sessionId === this.#command.sessionId);
-    for (const signal of ['SIGTERM', 'SIGCONT'] as const) {
-      this.signal(signal);
-      // A stopped process gets no signal but the second.
-      for (const each of inSession) if (!this.#isReached(each)) send(each.pid, signal);
-    }
+    // Before any of them ends: whose parent has ended is known by its mark alone.
+    this.#all();
+    this.signal('SIGTERM');
+    // A stopped process gets no signal but this one.
+    this.signal('SIGCONT');
+    this.#terminating = true;
+    this.#askOthers();
   }
 
   /** Ends everything that was started, also what is born meanwhile: see `gone`. */
   kill(): void {
     this.#killed = true;
-    this.#kill();
+    // Before any look, which takes its time on a machine with many processes.
+    this.signal('SIGKILL');
+    for (const each of this.#all()) if (!this.#isReached(each)) send(each.pid, 'SIGKILL');
   }
 
   /** Those that are left, by their numbers. */
@@ -61,42 +73,88 @@ export class Tree {
 
   /** Waits until nothing is left, which may be after the end of the command itself. */
   async gone(): Promise<void> {
-    let looks = 0;
-    for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(1.5 * pauseMs, pauseMsMax)) {
+    const sinceMs = performance.now();
+    for (let looks = 0; looks < looksMin; ) {
+      const lookedMs = performance.now();
       looks = this.#isLeft() ? 0 : looks + 1;
-      if (looks >= looksMin) return;
-      if (this.#killed && looks === 0) this.#kill();
-      await sleep(looks > 0 ? pauseMsMin : pauseMs);
+      if (looks === 0 && this.#killed) this.kill();
+      else if (looks === 0 && this.#terminating) this.#askOthers();
+      const nowMs = performance.now();
+      const pauseMs = looks > 0 ? 0 : Math.max(waitRatio * (nowMs - sinceMs), lookRatio * (nowMs - lookedMs));
+      await sleep(Math.min(Math.max(pauseMs, pauseMsMin), pauseMsMax));
+    }
+  }
+
+  /**
+   * Whom the first signal did not reach, once each. In another group only its first process: many hand on what they are sent, and twice
+   * means at once to some. What has left the session is asked when nobody is left who could hand it on.
+   */
+  #askOthers(): void {
+    const { sessionId, ownGroup, pid } = this.#command;
+    const all = this.#all();
+    const ours = all.find((each) => each.pid === pid)?.groupId;
+    for (const each of all) {
+      if (this.#isReached(each) || this.#asked.has(each.pid)) continue;
+      const parent = all.find((other) => other.pid === each.parentPid);
+      const isFirst = parent === undefined || parent.groupId !== each.groupId;
+      const isNear = each.sessionId === sessionId && (isFirst || (!ownGroup && each.groupId === ours));
+      if (parent !== undefined && !isNear) continue;
+      this.#asked.add(each.pid);
+      send(each.pid, 'SIGTERM');
+      send(each.pid, 'SIGCONT');
     }
   }
 
   #isLeft(): boolean {
-    const { pid, ownGroup } = this.#command;
     const { seen } = census();
-    if (seen.length > 0) return this.#all(seen).length > 0;
-    if (!ownGroup || (this.#killed && this.#pollsAfterKill++ >= pollsAfterKillMax)) return false;
-    return processExists(-pid);
+    if (seen.length > 0 && this.#all(seen).length + this.#hidden(seen).length > 0) return true;
+    const isLeft = this.#isGroupLeft(seen);
+    if (!isLeft && this.#isCollected()) this.#groupIsOver = true;
+    return isLeft;
   }
 
-  #kill(): void {
-    const { seen } = census();
-    if (seen.length === 0) return this.signal('SIGKILL');
-    const all = this.#all(seen);
-    // A group is killed in one step: nobody is born in it meanwhile. Once nobody is left, its number may be another's.
-    if (all.some((each) => this.#isReached(each))) this.signal('SIGKILL');
-    for (const each of all) if (!this.#isReached(each)) send(each.pid, 'SIGKILL');
+  /** What is not shown can still be asked for. */
+  #isGroupLeft(seen: readonly SeenProcess[]): boolean {
+    const { pid, ownGroup } = this.#command;
+    if (!ownGroup || this.#groupIsOver) return false;
+    const answer = send(-pid, 0);
+    if (answer !== 'done') return answer === 'refused';
+    // Only dead ones that nobody collects.
+    if (seen.some((each) => each.dead && each.groupId === pid)) return false;
+    return !this.#killed || this.#pollsAfterKill++ < pollsAfterKillMax;
+  }
+
+  /** On a terminal: another user's whose parent has died (`sudo` in the background), which shows no mark and may not be killed. */
+  #hidden(seen: readonly SeenProcess[]): readonly SeenProcess[] {
+    const { ownGroup, sessionId } = this.#command;
+    if (ownGroup) return [];
+    const session = new Set(seen.flatMap((each) => (each.sessionId === sessionId ? [each.pid] : [])));
+    return seen.filter(
+      (each) =>
+        !each.dead &&
+        session.has(each.pid) &&
+        !session.has(each.parentPid) &&
+        each.pid !== sessionId &&
+        isYounger(this.#command, each) &&
+        isHidden(each.pid),
+    );
   }
 
   #all(seen = census().seen): readonly SeenProcess[] {
+    const command = this.#groupIsOver ? { ...this.#command, ownGroup: false } : this.#command;
     const known = seen.filter(({ pid, startedAt }) => this.#met.get(pid) === startedAt);
-    const roots = new Set([...belongings(this.#command, this.#runId, seen), ...known]);
-    const lower = below(
-      [...roots].map(({ pid }) => pid),
-      seen,
-    );
-    const all = [...roots, ...lower].filter(({ dead }) => !dead);
+    const roots = new Set([...belongings(command, this.#runId, seen), ...known]);
+    // The guard of a run inside of this one gives its name back.
+    const guards = new Set(below(pidsOf(roots), seen).filter(({ pid }) => isGuard(pid)));
+    const others = seen.filter((each) => !guards.has(each));
+    const all = [...roots, ...below(pidsOf(roots), others)].filter(({ dead }) => !dead);
     for (const { pid, startedAt } of all) this.#met.set(pid, startedAt);
     return all;
+  }
+
+  #isGroupThere(): boolean {
+    const { seen } = census();
+    return !this.#groupIsOver && (seen.length === 0 || this.#all(seen).some((each) => this.#isReached(each)));
   }
 
   /** By a signal to the group, or to the command. */
@@ -105,10 +163,16 @@ export class Tree {
   }
 }
 
-function send(pid: number, signal: NodeJS.Signals): void {
+function pidsOf(processes: Iterable<SeenProcess>): readonly number[] {
+  return [...processes].map(({ pid }) => pid);
+}
+
+/** `refused`: it is another user's. */
+function send(pid: number, signal: NodeJS.Signals | 0): 'done' | 'refused' | 'nobody' {
   try {
     process.kill(pid, signal);
-  } catch {
-    // It has ended meanwhile, or is another user's: whoever waits for its end sees that.
+    return 'done';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH' ? 'nobody' : 'refused';
   }
 }

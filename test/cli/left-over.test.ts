@@ -4,6 +4,7 @@ import process from 'node:process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from './support/poll.js';
 import { program, Scene } from './support/program.js';
+import { onRedis } from './support/stores.js';
 import { hasScript, onTerminal, quote } from './support/terminal.js';
 
 const scene = new Scene();
@@ -36,10 +37,33 @@ describe('when the lease ends, nothing runs on that the command has started', ()
 
   it.skipIf(!hasScript).each(ways)('%s, on a terminal', async (_where, script) => {
     const line = `$HF ${lostArgs.map(quote).join(' ')} sh -c ${quote(script)}; echo $? > ${scene.file('status')}`;
-    onTerminal(scene, `export PIDS=${scene.file('pids')}; ${line}`);
+    // It stays open: else its end would end them.
+    onTerminal(scene, `export PIDS=${scene.file('pids')}; ${line}; sleep 60`);
     expect(await firstLine(scene.file('status'))).toBe('76');
     expect(pids()).toHaveLength(1);
     expect(pids().filter(runs)).toEqual([]);
+  });
+});
+
+describe('what is asked to end', () => {
+  const asked = (text: string) =>
+    `trap "echo ${text} >> $PIDS.asked; exit" TERM; echo $$ >> "$PIDS"; while :; do sleep 0.05; done`;
+  const told = () => linesOf(`${scene.file('pids')}.asked`);
+  const args = ['run', '--ttl', '6s', '--grace', '2s', '--max-hold', '1s', 'x', '--', 'sh', '-c'];
+
+  it('is asked once, where who has started it hands that on', async () => {
+    const count = `trap "echo once >> $PIDS.asked" TERM; echo $$ >> "$PIDS"; while :; do sleep 0.05; done`;
+    const { status } = await scene.outcome([...args, `timeout 60 sh -c ${quote(count)}; :`], {
+      env: { PIDS: scene.file('pids') },
+    });
+    expect([status, told()]).toEqual([76, ['once']]);
+  });
+
+  it('is asked in a session of its own as well', async () => {
+    const { status } = await scene.outcome([...args, `setsid sh -c ${quote(asked('far'))} & wait`], {
+      env: { PIDS: scene.file('pids') },
+    });
+    expect([status, told()]).toEqual([76, ['far']]);
   });
 });
 
@@ -50,6 +74,32 @@ describe('a command inside of another, when the outer one is killed', () => {
     await firstLine(scene.file('pids'));
     running.child.kill('SIGKILL');
     await until('nothing of it runs', 5_000, () => pids().filter(runs).length === 0);
+  });
+});
+
+onRedis((own) => {
+  it('a command inside of another, whose lease ends: its guard gives the inner name back', async () => {
+    const inner = `${process.execPath} ${program} run --ttl 60s inner -- sh -c ${quote('trap "" TERM; while :; do sleep 0.05; done')}`;
+    expect(
+      (
+        await own.outcome([
+          'run',
+          '--ttl',
+          '60s',
+          '--grace',
+          '300ms',
+          '--max-hold',
+          '2s',
+          'outer',
+          '--',
+          'sh',
+          '-c',
+          `${inner}; :`,
+        ])
+      ).status,
+    ).toBe(76);
+    // Far sooner than its TTL.
+    expect((await own.outcome(['run', '--wait', '20s', 'inner', '--', 'true'])).status).toBe(0);
   });
 });
 

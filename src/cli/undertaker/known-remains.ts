@@ -17,7 +17,7 @@ export class KnownRemains implements Remains {
   }
 
   end(): boolean {
-    const { seen, isWhole } = census();
+    const { seen } = census();
     if (seen.length === 0) return this.#isGone();
     const left = belongings(this.#command, this.#runId, seen);
     for (const { pid } of left) kill(pid);
@@ -25,7 +25,7 @@ export class KnownRemains implements Remains {
       this.#looks = 0;
       return false;
     }
-    if (isWhole) this.#looks += 1;
+    this.#looks += 1;
     if (this.#looks < looksMin) return false;
     const { pid, ownGroup } = this.#command;
     // Only dead ones that nobody collects, as in a container without an init. Else what is hidden can still be asked for.
@@ -34,13 +34,15 @@ export class KnownRemains implements Remains {
 
   /**
    * On a terminal, whoever could be of the command and does not show its environment, or has cleared it: younger, of its session, and an
-   * orphan or below one, as the parent is dead. Another user's (`sudo`) cannot be killed; others are not ours to kill.
+   * orphan or below one, as the parent is dead. Another user's (`sudo`) cannot be killed; others are not ours to kill. Where who inherits
+   * orphans is of the session itself, as the first process of a container, those cannot be told from its other children.
    */
   #hidden(seen: readonly SeenProcess[]): readonly SeenProcess[] {
     const { ownGroup, sessionId } = this.#command;
     if (ownGroup) return [];
     const young = seen.filter((each) => !each.dead && each.sessionId === sessionId && isYounger(this.#command, each));
-    return below([process.ppid], young);
+    const reaperIsNear = seen.some((each) => each.pid === process.ppid && each.sessionId === sessionId);
+    return reaperIsNear ? [] : below([process.ppid], young);
   }
 
   /** By the number alone. Nobody gets that of a group or session that somebody is in. */

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { readProcess } from '../../core/node.js';
 import { below, census, processes, type SeenProcess } from '../processes.js';
-import { isMarked } from './mark.js';
+import { isGuard, isMarked } from './mark.js';
 import { kill, looksMin, type Remains } from './remains.js';
 import type { Will } from './will.js';
 
@@ -49,14 +48,5 @@ export class UnknownRemains implements Remains {
     if (dead || pid === process.pid || since < this.#since) return false;
     // Two guards of the same moment must not wait for each other.
     return since > this.#since || !isGuard(pid);
-  }
-}
-
-function isGuard(pid: number): boolean {
-  try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.some((word) => word === 'holdfast-guard' || word === process.argv[1]);
-  } catch {
-    return false;
   }
 }
