@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import process from 'node:process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from './support/poll.js';
 import { program, Scene } from './support/program.js';
 import { onRedis } from './support/stores.js';
 import { hasScript, onTerminal, quote } from './support/terminal.js';
+import { undertakers } from './support/undertakers.js';
 
 const scene = new Scene();
 // Else a test that fails would wait for what it has found.
@@ -107,10 +110,7 @@ it('a guard that is killed has a successor', async () => {
   const script = `setsid -w sh -c ${quote(stubborn)}; :`;
   const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', script], { env: { PIDS: scene.file('pids') } });
   await firstLine(scene.file('pids'));
-  const guards = () =>
-    spawnSync('pgrep', ['-P', String(running.pid), '-f', 'holdfast-guard'], { encoding: 'utf8' })
-      .stdout.split('\n')
-      .filter(Boolean);
+  const guards = () => undertakers(scene.backend);
   const [first] = guards();
   process.kill(Number(first), 'SIGKILL');
   await until('another one is there', 5_000, () => guards().length === 1 && guards()[0] !== first);
@@ -132,17 +132,34 @@ it('a setpriv that cannot do what it is asked for is left out', async () => {
 
 const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups'];
 const asNobody = (words: readonly string[]) => ['setpriv', ...nobody, ...words];
-/** Only root can make a program that becomes another user. */
-const canBecomeAnother =
-  process.getuid?.() === 0 && spawnSync('setpriv', [...nobody, process.execPath, program, '--version']).status === 0;
+const setpriv = '/usr/bin/setpriv';
+/** Only root can make a program that becomes another user, and not everywhere. */
+const canBecomeAnother = process.getuid?.() === 0 && existsSync(setpriv) && triesIt();
+
+function triesIt(): boolean {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'holdfast-sudo-'));
+  try {
+    chmodSync(folder, 0o755);
+    const reads = spawnSync('setpriv', [...nobody, process.execPath, program, '--version']);
+    const becomes = spawnSync('setpriv', [...nobody, sudoIn(folder), '--reuid', '0', 'true']);
+    return reads.status === 0 && becomes.status === 0;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What becomes root, whoever starts it: its real user as well, so that it may not be killed. */
+function sudoIn(folder: string): string {
+  const file = path.join(folder, 'sudo');
+  copyFileSync(setpriv, file);
+  chmodSync(file, 0o4755);
+  return file;
+}
 
 describe.skipIf(!canBecomeAnother)('a command that becomes another user, as sudo does', () => {
   const sudo = () => {
-    const file = scene.file('sudo');
-    copyFileSync('/usr/bin/setpriv', file);
-    chmodSync(file, 0o4755);
     chmodSync(scene.folder, 0o777);
-    return `${file} --reuid 0 --regid 0 --clear-groups`;
+    return `${sudoIn(scene.folder)} --reuid 0 --regid 0 --clear-groups`;
   };
   const work = `echo $PPID >> "$PIDS"; echo $$ >> "$PIDS"; until [ -e "$PIDS.end" ]; do sleep 0.05; done; echo over >> "$PIDS"`;
   const end = () => writeFileSync(`${scene.file('pids')}.end`, '');
