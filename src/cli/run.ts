@@ -78,11 +78,11 @@ async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly
     const [started, supervisor] = start();
     child = started;
     const result = await supervisor.finished();
-    if (result.left.length === 0) child.over();
+    if (result.left === undefined) child.over();
     lost = result.lost;
     if (lost === undefined) return result.status;
     say(`stopped the command under "${lease.name}": ${lost}`);
-    if (result.left.length > 0) say(`beside whoever holds "${lease.name}" next there still runs ${numbered(result.left)}`);
+    if (result.left !== undefined) say(`beside whoever holds "${lease.name}" next there still runs ${numbered(result.left)}`);
     return exit.lost;
   } finally {
     // After --max-hold it is still ours.

@@ -20,8 +20,8 @@ export interface Supervised {
   readonly status: number;
   /** Why it was stopped, or why its end came too late; absent if it ended by itself under a valid lease. */
   readonly lost?: string;
-  /** Processes of it that are left because nothing ended them: only after a loss. */
-  readonly left: readonly number[];
+  /** Processes of it that are left because nothing ended them, as far as they are shown: only after a loss. */
+  readonly left?: readonly number[];
 }
 
 /**
@@ -66,10 +66,10 @@ export class Supervisor {
       const status = (await Promise.race([this.#child.exited, this.#gaveUp])) ?? exit.lost;
       // Did it end in time? Reading the lease reads the clock.
       if (this.#lease.signal.aborted) this.check();
-      if (this.#lost === undefined) return { status, left: [] };
+      if (this.#lost === undefined) return { status };
       // What the command started may take its grace too; the timers end it.
       const isGone = await Promise.race([this.#child.gone().then(() => true), this.#gaveUp]);
-      return { status, lost: this.#lost, left: isGone === true ? [] : this.#child.left() };
+      return { status, lost: this.#lost, ...(isGone === true ? {} : { left: this.#child.left() }) };
     } finally {
       this.#over = true;
       clearTimeout(this.#checkTimer);

@@ -61,14 +61,17 @@ export class Tree {
   /** Ends everything that was started, also what is born meanwhile: see `gone`. */
   kill(): void {
     this.#killed = true;
-    // Before any look, which takes its time on a machine with many processes.
+    // Before any look, which takes its time on a machine with many processes. Not killed yet: whose parent has ended is known by its mark alone.
+    this.signal('SIGSTOP');
+    const all = this.#all();
     this.signal('SIGKILL');
-    for (const each of this.#all()) if (!this.#isReached(each)) send(each.pid, 'SIGKILL');
+    for (const each of all) if (!this.#isReached(each)) send(each.pid, 'SIGKILL');
   }
 
-  /** Those that are left, by their numbers. */
+  /** Those that are left, by their numbers: as far as they are shown. */
   left(): readonly number[] {
-    return this.#all().map(({ pid }) => pid);
+    const { seen } = census();
+    return pidsOf(new Set([...this.#all(seen), ...this.#hidden(seen)]));
   }
 
   /** Waits until nothing is left, which may be after the end of the command itself. */
@@ -90,9 +93,10 @@ export class Tree {
    * means at once to some. What has left the session is asked when nobody is left who could hand it on.
    */
   #askOthers(): void {
-    const { sessionId, ownGroup, pid } = this.#command;
-    const all = this.#all();
-    const ours = all.find((each) => each.pid === pid)?.groupId;
+    const { sessionId, ownGroup } = this.#command;
+    const { seen } = census();
+    const all = this.#all(seen);
+    const ours = seen.find((each) => each.pid === process.pid)?.groupId;
     for (const each of all) {
       if (this.#isReached(each) || this.#asked.has(each.pid)) continue;
       const parent = all.find((other) => other.pid === each.parentPid);
@@ -106,11 +110,12 @@ export class Tree {
   }
 
   #isLeft(): boolean {
-    const { seen } = census();
+    const { seen, isWhole } = census();
+    const { pid, ownGroup } = this.#command;
+    const isSessionSeen = seen.some(({ sessionId }) => sessionId === pid);
+    if (ownGroup && isWhole && !isSessionSeen && this.#isCollected() && send(-pid, 0) === 'nobody') this.#groupIsOver = true;
     if (seen.length > 0 && this.#all(seen).length + this.#hidden(seen).length > 0) return true;
-    const isLeft = this.#isGroupLeft(seen);
-    if (!isLeft && this.#isCollected()) this.#groupIsOver = true;
-    return isLeft;
+    return this.#isGroupLeft(seen);
   }
 
   /** What is not shown can still be asked for. */
@@ -142,7 +147,7 @@ export class Tree {
 
   #all(seen = census().seen): readonly SeenProcess[] {
     const command = this.#groupIsOver ? { ...this.#command, ownGroup: false } : this.#command;
-    const known = seen.filter(({ pid, startedAt }) => this.#met.get(pid) === startedAt);
+    const known = seen.filter(({ pid, startedAt }) => this.#met.get(pid) === startedAt && !isGuard(pid));
     const roots = new Set([...belongings(command, this.#runId, seen), ...known]);
     // The guard of a run inside of this one gives its name back.
     const guards = new Set(below(pidsOf(roots), seen).filter(({ pid }) => isGuard(pid)));

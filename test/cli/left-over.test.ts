@@ -48,6 +48,17 @@ describe('when the lease ends, nothing runs on that the command has started', ()
   });
 });
 
+it('what is born while the command tidies up ends, too', async () => {
+  const late = `setsid env -i PIDS="$PIDS" sh -c ${quote(stubborn)} &`;
+  const script = `trap ${quote(late)} TERM; while :; do sleep 0.05; done`;
+  const { status } = await scene.outcome([...lostArgs.with(lostArgs.indexOf('300ms'), '2s'), 'bash', '-c', script], {
+    env: { PIDS: scene.file('pids') },
+  });
+  expect(status).toBe(76);
+  expect(pids()).toHaveLength(1);
+  expect(pids().filter(runs)).toEqual([]);
+});
+
 describe('what is asked to end', () => {
   const asked = (text: string) =>
     `trap "echo ${text} >> $PIDS.asked; exit" TERM; echo $$ >> "$PIDS"; while :; do sleep 0.05; done`;
