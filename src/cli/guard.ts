@@ -26,14 +26,16 @@ started_at() {
   set -- \${stat##*) }
   echo "\${20}"
 }
-node=$1 undertaker=$2 cwd=$3 gives_back=$4
-if ! read -r target session started; then
+node=$1 undertaker=$2 cwd=$3 gives_back=$4 told=$5
+if [ -z "$told" ] && ! read -r told; then
   set -- unknown
 elif read -r _; then
   read -r _
   [ -n "$gives_back" ] || exit
   set -- over
 else
+  set -- $told
+  target=$1 session=$2 started=$3
   now=$(started_at "\${target#-}")
   [ "\${now:-$started}" = "\${started:-$now}" ] && kill -KILL "$target"
   set -- "$target" "$session" "$started"
@@ -81,13 +83,15 @@ export class Guard {
 
   /** One that somebody kills has a successor. */
   #start(): void {
-    const shell = startShell(this.#will);
+    const [command = '', ...later] = this.#told.split('\n');
+    // A successor is told with its first breath: there is no moment in which it knows nothing.
+    const shell = startShell(this.#will, command);
     this.#shell = shell;
     shell?.once('exit', () => {
       if (!this.#dismissed) setTimeout(() => !this.#dismissed && this.#start(), this.#successorMs).unref();
       this.#successorMs = Math.min(2 * this.#successorMs, successorMsMax);
     });
-    if (this.#told !== '') shell?.stdin?.write(this.#told);
+    if (later.length > 1) shell?.stdin?.write(later.join('\n'));
   }
 
   /** The lease is over too, and with it the guard. Collected by us where that is possible: not every container has an init that does. */
@@ -102,8 +106,8 @@ export class Guard {
 }
 
 /** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
-function startShell(will: Will): ChildProcess | undefined {
-  const words = [process.execPath, undertaker, cwd(), will.lease === undefined ? '' : 'gives back'];
+function startShell(will: Will, command: string): ChildProcess | undefined {
+  const words = [process.execPath, undertaker, cwd(), will.lease === undefined ? '' : 'gives back', command];
   try {
     const shell = spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...words], {
       stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
