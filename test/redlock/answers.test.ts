@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mustBeDone } from '../../src/backends/redis/replies.js';
 import { voteOf } from '../../src/backends/redlock/redis/answers.js';
 
 const asked = { owner: 'owner-1', proposal: '1700000000000100', first: 1700000000000100n, last: 1700000000000102n };
@@ -22,4 +23,11 @@ describe('a yes that follows the proposal', () => {
     expect(said('owner-1 1700000000000100')).toThrow(misdelivered);
     expect(said('PONG')).toThrow(misdelivered);
   });
+});
+
+it('what belongs to another command does not settle that an ask is taken back', () => {
+  for (const reply of [1, '1']) expect(() => mustBeDone(reply)).not.toThrow();
+  for (const reply of ['owner-1 1700000000000100 1700000000 7', ['votes', 0, 1], [], 0, null, 'OK', 'PONG']) {
+    expect(() => mustBeDone(reply)).toThrow(/the reply of another command/);
+  }
 });

@@ -32,6 +32,7 @@ import { parseOptions, type RedisOptions, type Settings } from './options.js';
 import { findings } from './probe/index.js';
 import { recordCommands, recordsThrough } from './records.js';
 import { renewAll } from './renewing.js';
+import { mustBeDone } from './replies.js';
 import { abandonScript } from './scripts/abandon.js';
 import { acquireScript } from './scripts/acquire.js';
 import { releaseScript } from './scripts/release.js';
@@ -130,7 +131,7 @@ class RedisBackend implements Backend {
   }
 
   async abandon(ask: Ask): Promise<void> {
-    await this.#commands.eval(abandonScript, [this.#keys.of(ask.name)], [ask.owner], this.#timeoutMs(ask.ttlMs));
+    mustBeDone(await this.#commands.eval(abandonScript, [this.#keys.of(ask.name)], [ask.owner], this.#timeoutMs(ask.ttlMs)));
   }
 
   watch(name: LockName, wake: () => void): Stop {

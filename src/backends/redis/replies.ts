@@ -26,3 +26,8 @@ export function misdelivered(): OutcomeUnknownError {
     'the Redis client handed over the reply of another command: use ioredis, or version 6.2 or later of the package redis',
   );
 }
+
+/** For a script that answers 1 when it is done: what is taken for taken back, and is not, stays until its TTL. */
+export function mustBeDone(reply: Reply): void {
+  if (number(reply) !== 1) throw misdelivered();
+}

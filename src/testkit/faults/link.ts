@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { setTimeout } from 'node:timers';
+import { Lane } from './lane.js';
 
 /** What can go wrong with one request. */
 export type ProxyFault =
@@ -40,13 +40,15 @@ export class Link {
   /** What stands still, and all that came behind it. */
   #held: Buffer[] | undefined;
   #released = (): void => {};
-  /** When the last delayed piece leaves: none may overtake another. */
-  #leavesAtMs = 0;
+  readonly #toClient: Lane;
+  readonly #toServer: Lane;
 
   constructor(faults: Faults, client: Socket, server: Socket, over: (link: Link) => void) {
     this.#faults = faults;
     this.#client = client;
     this.#server = server;
+    this.#toClient = new Lane(client);
+    this.#toServer = new Lane(server);
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
       socket.on('error', () => {});
@@ -95,7 +97,7 @@ export class Link {
       return;
     }
     if (due !== undefined) this.#onReply = { ...due, request: bytes };
-    this.#forward(this.#server, bytes);
+    this.#toServer.forward(bytes, this.#faults.latencyMs);
   }
 
   #deliver(): Promise<void> {
@@ -107,7 +109,7 @@ export class Link {
     const replied = new Promise<void>((resolve) => {
       this.#released = resolve;
     });
-    this.#forward(this.#server, bytes);
+    this.#toServer.forward(bytes, this.#faults.latencyMs);
     return replied;
   }
 
@@ -121,18 +123,6 @@ export class Link {
     due?.met();
     if (due?.fault === 'lose-reply') return;
     if (this.#faults.silent || this.#swallowing) this.hasLost = true;
-    else this.#forward(this.#client, bytes);
-  }
-
-  #forward(to: Socket, bytes: Buffer): void {
-    const { latencyMs } = this.#faults;
-    const nowMs = performance.now();
-    this.#leavesAtMs = Math.max(this.#leavesAtMs, nowMs + latencyMs);
-    const delayMs = this.#leavesAtMs - nowMs;
-    const write = () => {
-      if (to.writable) to.write(bytes);
-    };
-    if (delayMs < 1) write();
-    else setTimeout(write, delayMs);
+    else this.#toClient.forward(bytes, this.#faults.latencyMs);
   }
 }

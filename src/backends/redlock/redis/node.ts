@@ -7,7 +7,7 @@ import { Commands, callId } from '../../redis/commands.js';
 import type { Driver, Reply } from '../../redis/driver.js';
 import { Keys } from '../../redis/keys.js';
 import { Server } from '../../redis/probe/server.js';
-import { list, misdelivered, number, text } from '../../redis/replies.js';
+import { list, misdelivered, mustBeDone, number, text } from '../../redis/replies.js';
 import { Wakes } from '../../redis/wakes.js';
 import type {
   Ballot,
@@ -144,7 +144,8 @@ export class RedisNode implements Node {
 
   async abandon(name: LockName, owner: string, round?: number): Promise<void> {
     const args = [owner, round === undefined ? '' : whole(round)];
-    await this.#commands.eval(abandonScript, [this.#keys.of(name)], args, this.#timeoutMs());
+    const reply = await this.#commands.eval(abandonScript, [this.#keys.of(name)], args, this.#timeoutMs());
+    mustBeDone(reply);
   }
 
   async roundOf(name: LockName): Promise<number | undefined> {
