@@ -21,7 +21,7 @@ describe.skipIf(redisIsMissing)('what the probe finds', () => {
   });
 
   it('of a node that is away, and of one in its grace', async () => {
-    await scene.store();
+    await scene.introduce({});
     await scene.nodes.server(2).kill();
     await scene.nodes.server(1).kill();
     await scene.nodes.server(1).boot();

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { RedlockOptions } from '../../src/backends/redlock/index.js';
+import { recordKey } from '../../src/backends/redlock/redis/node.js';
 import type { Ask, Backend, Grant } from '../../src/core/backend.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import type { HoldfastOptions } from '../../src/core/options.js';
 import { FaultProxy } from '../../src/testkit/faults/proxy.js';
 import { openRedlock, RedlockNodes } from '../support/redlock-nodes.js';
+import { until } from '../support/waits.js';
 
 interface OpenOptions extends RedlockOptions {
   readonly library?: string;
@@ -48,6 +50,18 @@ export class Scene {
     const backend = await openRedlock(library, ports, options);
     this.#backends.push(backend);
     return backend;
+  }
+
+  /**
+   * All nodes are known, and none of them waits. Who made them known is gone: a node that is restarted is not asked by it once more,
+   * which would be to trust it again.
+   */
+  async introduce(options: RedlockOptions): Promise<void> {
+    const backend = await openRedlock('ioredis 5', this.nodes.ports, { ...options, newNodes: 'trust' });
+    // Opened is what a majority has answered.
+    const joined = async () => (await this.nodes.command('EXISTS', recordKey('holdfast:'))).every((reply) => reply === ':1\r\n');
+    await until(joined, 'all nodes are joined');
+    await backend.close();
   }
 
   async holder({ ...options }: HoldfastOptions & { readonly store?: OpenOptions } = {}): Promise<Holdfast> {
