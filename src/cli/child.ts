@@ -58,6 +58,15 @@ export class Child {
     this.#tree?.signal(signal);
   }
 
+  /** Stops everything that was started, until `resume`. */
+  suspend(): void {
+    this.#tree?.suspend();
+  }
+
+  resume(): void {
+    this.#tree?.resume();
+  }
+
   /** Asks everything that was started to end. */
   terminate(): void {
     this.#tree?.terminate();

@@ -1,4 +1,4 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import { CliError, exit } from './exit.js';
@@ -38,6 +38,28 @@ export function checkCommand(name: string): void {
   if (found.includes('not executable')) throw new CliError(exit.notExecutable, `${name}: it is not executable (chmod +x?)`);
   const where = name.includes('/') ? 'no such file' : 'command not found on PATH';
   throw new CliError(exit.notFound, `${name}: ${where}`);
+}
+
+/**
+ * Node takes arguments for UTF-8, and what is none would arrive as something else: under another file's name, say.
+ *
+ * @throws CliError with 64
+ */
+export function checkArguments(argv: readonly string[]): void {
+  if (!argv.some((word) => word.includes('\ufffd'))) return;
+  const bytes = commandLine();
+  if (bytes === undefined || bytes.equals(Buffer.from(bytes.toString('utf8')))) return;
+  const mend = 'have a script put them together, and run the script';
+  throw new CliError(exit.usage, `an argument is not UTF-8, and would reach the command as something else: ${mend}`);
+}
+
+/** As the kernel has it; undefined outside of Linux. */
+function commandLine(): Buffer | undefined {
+  try {
+    return readFileSync('/proc/self/cmdline');
+  } catch {
+    return undefined;
+  }
 }
 
 /** The first such program on PATH, with symbolic links followed. */

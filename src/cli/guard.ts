@@ -81,17 +81,23 @@ export class Guard {
     this.#shell?.stdin?.write(line);
   }
 
-  /** One that somebody kills has a successor. */
+  /** One that somebody kills has a successor, and so has one that could not be started. */
   #start(): void {
     const [command = '', ...later] = this.#told.split('\n');
     // A successor is told with its first breath: there is no moment in which it knows nothing.
     const shell = startShell(this.#will, command);
     this.#shell = shell;
-    shell?.once('exit', () => {
-      if (!this.#dismissed) setTimeout(() => !this.#dismissed && this.#start(), this.#successorMs).unref();
-      this.#successorMs = Math.min(2 * this.#successorMs, successorMsMax);
-    });
+    // One that could not be started has no end.
+    const onError = shell?.pid === undefined;
+    if (shell === undefined) this.#startLater();
+    else shell.once(onError ? 'error' : 'exit', () => this.#startLater());
     if (later.length > 1) shell?.stdin?.write(later.join('\n'));
+  }
+
+  #startLater(): void {
+    if (this.#dismissed) return;
+    setTimeout(() => !this.#dismissed && this.#start(), this.#successorMs).unref();
+    this.#successorMs = Math.min(2 * this.#successorMs, successorMsMax);
   }
 
   /** The lease is over too, and with it the guard. Collected by us where that is possible: not every container has an init that does. */
@@ -105,7 +111,7 @@ export class Guard {
   }
 }
 
-/** Undefined if there is none to be had: then there is no guard, and the command runs all the same. */
+/** Undefined if there is none to be had now: then there is no guard, and the command runs all the same. */
 function startShell(will: Will, command: string): ChildProcess | undefined {
   const words = [process.execPath, undertaker, cwd(), will.lease === undefined ? '' : 'gives back', command];
   try {

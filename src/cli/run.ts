@@ -4,12 +4,13 @@ import { HoldfastError } from '../core/errors.js';
 import type { Holdfast } from '../core/holdfast.js';
 import type { HeldLease, ReleaseOutcome } from '../core/lease.js';
 import { Child, signalNumber } from './child.js';
-import { checkCommand } from './command.js';
+import { checkArguments, checkCommand } from './command.js';
 import { diesWithParent } from './dies-with-parent.js';
 import { roughDuration } from './duration.js';
 import { exit } from './exit.js';
 import { parseRun, type RunOptions } from './run-options.js';
 import { say } from './say.js';
+import { outerLocks } from './outer-locks.js';
 import { openToHold } from './session.js';
 import { SignalRelay } from './signals.js';
 import { numbered, Supervisor } from './supervise.js';
@@ -26,6 +27,7 @@ const farewellAfterLossMsMax = 300;
 /** `holdfast run NAME -- COMMAND`: the command's own exit status, or one of ours. */
 export async function run(argv: readonly string[]): Promise<number> {
   const options = parseRun(argv);
+  checkArguments(argv);
   checkCommand(options.command[0] ?? '');
   // Known by the time at which it is needed.
   const prefixing = diesWithParent();
@@ -74,22 +76,25 @@ async function obtain(locks: Holdfast, options: RunOptions, gaveUp: AbortControl
 async function runUnder(lease: HeldLease, locks: Holdfast, start: () => readonly [Child, Supervisor]): Promise<number> {
   let child: Child | undefined;
   let lost: string | undefined;
+  let left: readonly number[] | undefined;
   try {
     const [started, supervisor] = start();
     child = started;
     const result = await supervisor.finished();
     if (result.left === undefined) child.over();
     lost = result.lost;
-    if (lost === undefined) return result.status;
-    say(`stopped the command under "${lease.name}": ${lost}`);
-    if (result.left !== undefined) say(`beside whoever holds "${lease.name}" next there still runs ${numbered(result.left)}`);
-    return exit.lost;
+    left = result.left;
+    return lost === undefined ? result.status : exit.lost;
   } finally {
     // After --max-hold it is still ours.
     const isLost = lease.signal.aborted;
-    const answered = await giveBack(lease, locks, isLost ? farewellAfterLossMsMax : farewellMsMax, lost === undefined);
+    const { answered, trouble } = await giveBack(lease, locks, isLost ? farewellAfterLossMsMax : farewellMsMax);
     // Else its guard goes on trying after us.
     if (answered || isLost) await child?.forget();
+    // Said last: whoever should read it may keep us waiting.
+    if (lost === undefined && trouble !== undefined) say(trouble);
+    if (lost !== undefined) say(`stopped the command under "${lease.name}": ${lost}`);
+    if (left !== undefined) say(`beside whoever holds "${lease.name}" next there still runs ${numbered(left)}`);
   }
 }
 
@@ -99,12 +104,17 @@ function environment(lease: HeldLease, runId: string): NodeJS.ProcessEnv {
     HOLDFAST_NAME: lease.name,
     HOLDFAST_FENCE: String(lease.fence),
     HOLDFAST_TTL_MS: String(lease.ttlMs),
+    ...outerLocks(process.env),
     ...marks(runId, process.env),
   };
 }
 
-/** A release without an answer is tried again in the background; `close` waits for it. True if the store has answered. */
-async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell: boolean): Promise<boolean> {
+/** A release without an answer is tried again in the background; `close` waits for it. `answered`: by the store. */
+async function giveBack(
+  lease: HeldLease,
+  locks: Holdfast,
+  timeMs: number,
+): Promise<{ readonly answered: boolean; readonly trouble?: string }> {
   let outcome: ReleaseOutcome | undefined;
   const work = async () => {
     outcome = await lease.release();
@@ -113,10 +123,10 @@ async function giveBack(lease: HeldLease, locks: Holdfast, timeMs: number, tell:
   };
   const done = await atMost(Math.min(timeMs, lease.ttlMs), work());
   const answered = outcome === 'unknown' ? done === true : outcome !== undefined;
-  if (!tell || outcome === 'released' || (outcome === 'unknown' && answered)) return answered;
+  if (outcome === 'released' || (outcome === 'unknown' && answered)) return { answered };
   const left = roughDuration(lease.ttlMs);
-  say(`could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`);
-  return answered;
+  const trouble = `could not give "${lease.name}" back (${outcome ?? 'no answer'}): it is free after ${left} at the latest`;
+  return { answered, trouble };
 }
 
 /** The value, or undefined if it takes too long or fails: neither may cost the command its exit status. */

@@ -20,10 +20,15 @@ function write(fd: number, text: string): void {
   }
 }
 
-/** One sentence on standard error. A message must never be what breaks the program. */
+/** A sentence as it is said: one line, whatever names it has in it. */
+export function sentenceOf(sentence: string): string {
+  return `holdfast: ${printable(sentence)}\n`;
+}
+
+/** One sentence on standard error, which may block: not while a lease is held. A message must never be what breaks the program. */
 export function say(sentence: string): void {
   try {
-    write(2, `holdfast: ${printable(sentence)}\n`);
+    write(2, sentenceOf(sentence));
   } catch {
     // Nobody reads it any more.
   }

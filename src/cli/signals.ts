@@ -4,7 +4,7 @@ import type { Child } from './child.js';
 /** Ask for an end: while waiting for the lock they give the ask up. */
 const ending = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Mean something to the command only. */
-const passed = ['SIGUSR1', 'SIGUSR2', 'SIGWINCH'] as const;
+const passed = ['SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGALRM', 'SIGVTALRM', 'SIGIO', 'SIGPWR', 'SIGXCPU'] as const;
 /** Sent by the terminal to its whole foreground group: a command in our group has them already. */
 const fromTerminal: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGWINCH'];
 
@@ -44,8 +44,7 @@ export class SignalRelay {
 
   /** Ctrl-Z: the command must not go on while nobody renews its lease. */
   #stop(): void {
-    // Also where the terminal has sent its own stop signal: a command may ignore that one.
-    this.child?.signal('SIGSTOP');
+    this.child?.suspend();
     process.kill(process.pid, 'SIGSTOP');
   }
 }

@@ -3,7 +3,7 @@ import { LeaseLostError } from '../core/errors.js';
 import type { HeldLease } from '../core/lease.js';
 import type { Child } from './child.js';
 import { exit } from './exit.js';
-import { say } from './say.js';
+import { sayAside } from './say-aside.js';
 
 /** How often the clock is looked at although no timer is due. */
 const clockCheckMs = 1_000;
@@ -92,10 +92,10 @@ export class Supervisor {
     }
   };
 
-  /** After SIGCONT: first the clock, and only if the lease is still held does the command go on too. */
+  /** After SIGCONT: first the clock, and only what may go on, or may end by itself, is continued too. */
   continued(): void {
     this.check();
-    if (!this.#over && this.#lost === undefined) this.#child.signal('SIGCONT');
+    if (!this.#over && !this.#killed) this.#child.resume();
   }
 
   /** SIGTERM now, and SIGKILL when the grace or the lease's time is over, whichever is first. */
@@ -120,7 +120,7 @@ export class Supervisor {
   #survived(isFirst: boolean): void {
     if (this.#lease.signal.aborted) return this.#giveUp();
     if (isFirst) {
-      say(
+      sayAside(
         `"${this.#lease.name}" stays held: ${numbered(this.#child.left())} of its command may not be ended by this user, or hangs; holdfast revoke gives the name to others all the same`,
       );
     }

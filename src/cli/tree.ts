@@ -26,6 +26,8 @@ export class Tree {
   readonly #met = new Map<number, string>();
   /** Who was asked to end, apart from the command. */
   readonly #asked = new Set<number>();
+  /** Who was stopped, apart from whom a signal to the command reaches. */
+  readonly #stopped = new Set<number>();
   #terminating = false;
   #killed = false;
   #pollsAfterKill = 0;
@@ -45,6 +47,28 @@ export class Tree {
     // Nobody gets the number of one that was not collected, nor of a group that somebody is in.
     if (!this.#isCollected()) send(ownGroup ? -pid : pid, signal);
     else if (ownGroup && this.#isGroupThere()) send(-pid, signal);
+  }
+
+  /** Stops everything that was started: nothing of it may go on while nobody looks after the lease. */
+  suspend(): void {
+    // Also where the terminal has sent its own stop signal: a command may ignore that one.
+    this.signal('SIGSTOP');
+    for (let found = -1; found < this.#stopped.size; ) {
+      found = this.#stopped.size;
+      // Once more if there were any: they may have started others meanwhile.
+      for (const each of this.#all()) {
+        if (this.#isReached(each) || this.#stopped.has(each.pid) || each.stopped) continue;
+        this.#stopped.add(each.pid);
+        send(each.pid, 'SIGSTOP');
+      }
+    }
+  }
+
+  /** The end of `suspend`. What had stopped before by itself is left alone. */
+  resume(): void {
+    this.signal('SIGCONT');
+    for (const { pid } of this.#all()) if (this.#stopped.has(pid)) send(pid, 'SIGCONT');
+    this.#stopped.clear();
   }
 
   /** Asks everything to end that was started. */

@@ -3,13 +3,14 @@ import type { LockRecord } from '../core/backend.js';
 import { DeadlockError } from '../core/errors.js';
 import type { Holdfast } from '../core/holdfast.js';
 import { roughDuration } from './duration.js';
+import { locksAbove } from './outer-locks.js';
 import { isTerminal, say } from './say.js';
 
 const noticeAfterMs = 2_000;
 
 /**
  * Tells a person at a terminal for whom the command waits; a program's standard error stays empty. And gives up at
- * once where this process itself runs under the lock that it waits for: that wait would never end.
+ * once where this process itself runs under the lock that it waits for, however far above: that wait would never end.
  *
  * @returns ends the watching
  */
@@ -44,8 +45,8 @@ async function notice(locks: Holdfast, name: string): Promise<void> {
 }
 
 async function refuseOwn(locks: Holdfast, name: string, giveUp: AbortController): Promise<void> {
-  const { HOLDFAST_NAME, HOLDFAST_FENCE } = process.env;
-  if (HOLDFAST_NAME !== name || HOLDFAST_FENCE === undefined) return;
-  const own = (await holders(locks, name)).some((holder) => String(holder.fence) === HOLDFAST_FENCE);
+  const fences = new Set(locksAbove(process.env).flatMap(([held, fence]) => (held === name ? [fence] : [])));
+  if (fences.size === 0) return;
+  const own = (await holders(locks, name)).some((holder) => fences.has(String(holder.fence)));
   if (own) giveUp.abort(new DeadlockError(`this command already runs under "${name}": waiting for it would never end`));
 }

@@ -132,6 +132,27 @@ it('a guard that is killed has a successor', async () => {
   await until('nothing of it runs', 5_000, () => pids().filter(runs).length === 0);
 });
 
+it('a guard that could not be started is started later', async () => {
+  // As where the system has no process to spare, in the moment in which a successor is needed.
+  const hook = scene.file('hook.cjs');
+  const fails = `const { ChildProcess } = require('child_process');
+    const spawn = ChildProcess.prototype.spawn;
+    let guards = 0;
+    ChildProcess.prototype.spawn = function (options) {
+      if (!options.args?.includes('holdfast-guard') || ++guards !== 2) return spawn.call(this, options);
+      process.nextTick(() => this.emit('error', Object.assign(new Error('spawn EAGAIN'), { code: 'EAGAIN' })));
+      return -11;
+    };`;
+  writeFileSync(hook, fails);
+  const env = { NODE_OPTIONS: `--require ${hook}` };
+  scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo $$ >> ${scene.file('pids')}; exec sleep 60`], { env });
+  await firstLine(scene.file('pids'));
+  const guards = () => undertakers(scene.backend);
+  const [first] = guards();
+  process.kill(Number(first), 'SIGKILL');
+  await until('another one is there', 5_000, () => guards().length === 1 && guards()[0] !== first);
+});
+
 it('a setpriv that cannot do what it is asked for is left out', async () => {
   const folder = scene.file('bin');
   spawnSync('sh', [
@@ -192,6 +213,21 @@ describe.skipIf(!canBecomeAnother)('a command that becomes another user, as sudo
     expect((await running.ended).status).toBe(76);
     expect(isOver()).toBe(true);
     expect((await next()).status).toBe(0);
+  });
+
+  it('keeps its name held also where nobody reads that it does', async () => {
+    const run = [process.execPath, program, ...lostArgs.with(2, '3s'), 'sh', '-c', `${sudo()} sh -c ${quote(work)}; :`];
+    const line = asNobody(run).map(quote).join(' ');
+    // What is to be said finds the pipe full.
+    const script = `(dd if=/dev/zero bs=65536 count=1 status=none >&2; ${line}; echo $? > ${scene.file('status')}) 2>&1 >/dev/null | (sleep 8; cat >/dev/null)`;
+    const running = scene.start('sh', ['-c', script], { env: env() });
+    await until('it runs', 10_000, () => existsSync(scene.file('pids')) && pids().length === 2);
+    // Longer than its TTL, since it was to be said.
+    await sleep(6_500);
+    expect((await next()).status).toBe(75);
+    end();
+    await running.ended;
+    expect(await firstLine(scene.file('status'))).toBe('76');
   });
 
   it.skipIf(!hasScript)('gets no signal from us on a terminal, and its name stays held', async () => {

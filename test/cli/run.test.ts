@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { firstLine, linesOf, runs, until } from './support/poll.js';
-import { Scene } from './support/program.js';
+import { program, Scene } from './support/program.js';
 
 const scene = new Scene();
 
@@ -151,6 +151,59 @@ describe('signals', () => {
   });
 });
 
+it.each([
+  ['in a group of its own', 'timeout 60 '],
+  ['in a session of its own', 'setsid -w '],
+])('Ctrl-Z stops what the command has started %s, and the end of the stop continues it', async (_where, way) => {
+  const count = `until [ -e ${scene.file('end')} ]; do echo >> ${scene.file('log')}; sleep 0.02; done`;
+  const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', `${way}sh -c '${count}'; :`]);
+  const lines = () => linesOf(scene.file('log')).length;
+  await firstLine(scene.file('log'));
+  running.child.kill('SIGTSTP');
+  await until('stopped', 5_000, () => / T /.test(readFileSync(`/proc/${running.pid}/stat`, 'utf8')));
+  const before = lines();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(lines()).toBe(before);
+  running.child.kill('SIGCONT');
+  await until('it goes on', 5_000, () => lines() > before);
+  writeFileSync(scene.file('end'), '');
+  expect((await running.ended).status).toBe(0);
+});
+
+it.each(['SIGALRM', 'SIGXCPU'] as const)('%s is for the command', async (signal) => {
+  const script = `trap 'echo heard; exit 3' ${signal.slice(3)}; echo > ${scene.file('log')}; while :; do sleep 0.05; done`;
+  const running = scene.holdfast(['run', 'x', '--', 'bash', '-c', script]);
+  await until('it runs', 10_000, () => existsSync(scene.file('log')));
+  running.child.kill(signal);
+  expect([(await running.ended).status, running.stdout()]).toEqual([3, 'heard\n']);
+});
+
+it('a standard error that nobody reads keeps no name', async () => {
+  // The pipe is full, and its reader waits for the next holder.
+  const held = `${process.execPath} ${program} run --ttl 60s --max-hold 500ms x -- sh -c 'yes >&2'`;
+  const next = `${process.execPath} ${program} run --wait 20s x -- true`;
+  const running = scene.start('sh', ['-c', `(${held} 2>&1 >/dev/null; :) | (sleep 2; ${next}; echo $? > ${scene.file('log')})`], {
+    env: { HOLDFAST_BACKEND: scene.backend },
+  });
+  await running.ended;
+  expect(linesOf(scene.file('log'))).toEqual(['0']);
+});
+
+describe.skipIf(process.platform !== 'linux')('an argument that is not UTF-8', () => {
+  const argument = (words: string) => scene.start('bash', ['-c', `${process.execPath} ${program} run x -- printf %s ${words}`]);
+
+  it('is refused: the command would get another one', async () => {
+    const running = argument("$'caf\\xe9'");
+    expect([(await running.ended).status, running.stdout()]).toEqual([64, '']);
+    expect(running.stderr()).toContain('an argument is not UTF-8');
+  });
+
+  it('is not taken for one that has the sign for what cannot be read', async () => {
+    const running = argument("'\ufffd é'");
+    expect([(await running.ended).status, running.stdout()]).toEqual([0, '\ufffd é']);
+  });
+});
+
 describe('when the command must be stopped', () => {
   it('SIGTERM first; what it still does in its grace, it can do', async () => {
     const careful = `trap 'sleep 0.2; echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
@@ -180,9 +233,19 @@ describe('when the command must be stopped', () => {
 });
 
 it('refuses to wait for the lock that it runs under', async () => {
-  const self = [process.execPath, (await import('./support/program.js')).program, 'run', 'x', '--', 'true'];
+  const self = [process.execPath, program, 'run', 'x', '--', 'true'];
   const { status, stderr } = await scene.outcome(['run', 'x', '--', ...self]);
   expect([status, stderr]).toEqual([64, 'holdfast: this command already runs under "x": waiting for it would never end\n']);
+});
+
+it('refuses to wait for a lock that it runs under, also where another one is between', async () => {
+  const self = (name: string) => [process.execPath, program, 'run', name, '--'];
+  const { status, stderr } = await scene.outcome(['run', 'x', '--', ...self('y'), ...self('x'), 'true']);
+  expect([status, stderr]).toEqual([64, 'holdfast: this command already runs under "x": waiting for it would never end\n']);
+  // Above an outer one of the same name, whose hold is over, it waits like others.
+  const stale = { HOLDFAST_OUTER_LOCKS: '[["x","1"],["x"],7]' };
+  expect((await scene.outcome(['run', 'x', '--', 'true'], { env: stale })).status).toBe(0);
+  expect((await scene.outcome(['run', 'x', '--', 'true'], { env: { HOLDFAST_OUTER_LOCKS: '{' } })).status).toBe(0);
 });
 
 it('shared holders run together, an exclusive one waits for both', async () => {

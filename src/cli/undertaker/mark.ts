@@ -47,8 +47,10 @@ export function isHidden(pid: number): boolean {
 /** Whether it is a guard, or the undertaker that one becomes, of any run. */
 export function isGuard(pid: number): boolean {
   try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.some((word) => word === 'holdfast-guard' || word === undertaker);
+    const [, first, script, name] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    // Also of another version. By its place: any program may have such a word among its arguments.
+    if (first === undertaker) return true;
+    return first === '-c' && name === 'holdfast-guard' && script?.includes('exec "$node" "$undertaker"') === true;
   } catch {
     return false;
   }

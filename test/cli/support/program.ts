@@ -81,6 +81,7 @@ export class Scene {
       HOLDFAST_FENCE: _fence,
       HOLDFAST_RUN_ID: _run,
       HOLDFAST_OUTER_RUN_IDS: _outer,
+      HOLDFAST_OUTER_LOCKS: _outerLocks,
       ...inherited
     } = process.env;
     const env = { ...inherited, HOLDFAST_BACKEND: this.backend, ...options.env };
