@@ -11,7 +11,7 @@ import { Sink } from '../support/sink.js';
 import { until } from '../support/waits.js';
 
 export { renewalsOf } from '../etcd/scene.js';
-export { lossOf, thrownBy, until } from '../support/waits.js';
+export { awakeMs, lossOf, thrownBy, until } from '../support/waits.js';
 
 /** Somebody who waits looks every second, and once more to be sure; room for a busy machine. */
 export const graceMs = 2_500;

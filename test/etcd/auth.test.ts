@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { etcd } from '../../src/backends/etcd/index.js';
 import { Holdfast } from '../../src/core/holdfast.js';
 import { EtcdCluster, etcdIsMissing } from '../support/etcd-server.js';
+import { awakeMs } from '../support/waits.js';
 
 describe.skipIf(etcdIsMissing)('a cluster that asks for passwords', () => {
   let cluster: EtcdCluster;
@@ -59,9 +60,9 @@ describe.skipIf(etcdIsMissing)('a cluster that asks for passwords', () => {
     const next = waiting.acquire('job');
     await new Promise((resolve) => setTimeout(resolve, 1_250));
     await others[1].release();
-    const beganMs = performance.now();
+    const beganMs = awakeMs();
     await (await next).release();
-    expect(performance.now() - beganMs).toBeLessThan(400);
+    expect(awakeMs() - beganMs).toBeLessThan(400);
     await others[0].release();
     await (await kept).release();
   });
