@@ -51,6 +51,8 @@ export default defineConfig({
     reporters: ['default', './test/support/not-run.ts', ...json],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // As long as `until` waits: a second is nothing on a machine that is busy.
+    expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: LongestFirst },
     projects: [
       {

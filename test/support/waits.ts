@@ -26,10 +26,10 @@ export function awakeMs(): number {
   return performance.now() - stoodMs - lateMs();
 }
 
-/** Waits until something is so. */
+/** Waits until something is so: not beyond that time, in which this process stands still for none of it. */
 export async function until(isSo: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
-  for (const endMs = performance.now() + withinMs; !(await isSo()); await sleep(5)) {
-    if (performance.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+  for (const endMs = awakeMs() + withinMs; !(await isSo()); await sleep(5)) {
+    if (awakeMs() > endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
   }
 }
 
