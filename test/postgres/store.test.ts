@@ -294,7 +294,8 @@ describe.skipIf(postgresIsMissing)('a pool', () => {
     const proxy = await scene.proxy();
     const pool = new pg.Pool({ host: '127.0.0.1', port: proxy.port, user: 'holdfast', database: 'postgres', max: 1 });
     const store = postgres(pool);
-    const one = ask('job', { ttlMs: 1_000 });
+    // The first call makes the connection and the tables.
+    const one = ask('job', { ttlMs: 5_000 });
     await store.acquire(one);
     const swallowed = proxy.once('v2_release', 'swallow-replies');
     expect(await thrownBy(store.release(heldOf(one)))).toMatchObject({ code: 'OUTCOME_UNKNOWN' });

@@ -65,7 +65,8 @@ describe.skipIf(postgresIsMissing)('acquireIn', () => {
     it('checks a lease, and keeps its name from others until the commit, also if it runs out', async () => {
       await used('job');
       const store = scene.backend();
-      const held = ask('job', { ttlMs: 500 });
+      // It must still be there when it is checked.
+      const held = ask('job', { ttlMs: 3_000 });
       const answer = await store.acquire(held);
       if (answer.outcome !== 'granted') throw new Error('it is free');
       const lease = { name: 'job', fence: answer.fences.first } as never;
@@ -111,7 +112,7 @@ describe.skipIf(postgresIsMissing)('acquireIn', () => {
   });
 
   it('lets renewals go on beside a check, and the holder release', async () => {
-    const locks = scene.holder({ ttlMs: 900 });
+    const locks = scene.holder({ ttlMs: 3_000 });
     const lease = await locks.acquire('job');
     const tx = await transaction();
     await acquireIn(tx, lease);

@@ -116,7 +116,7 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
   });
 
   it('a file that somebody locks for long: an error after a bound, and the event loop goes on meanwhile', async () => {
-    const backend = folder.open({ busyMs: 300 });
+    const backend = folder.open({ busyMs: 3_000 });
     grantOf(await backend.acquire(ask('other')));
     const shell = folder.shell();
     shell.exec('BEGIN EXCLUSIVE');
@@ -132,9 +132,10 @@ describe('a store that is no good', { timeout: 60_000 }, () => {
     expect(error).toBeInstanceOf(BackendUnavailableError);
     expect(error).toMatchObject({ permanent: false });
     expect(String(error)).toMatch(/locks\.db is locked by another process/);
-    expect(performance.now() - startMs).toBeGreaterThanOrEqual(300);
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(3_000);
     expect(ticks).toBeGreaterThan(5);
-    expect(longestMs).toBeLessThan(200);
+    // Whoever waits inside the database stands still for all of that time; a busy machine for a part of it.
+    expect(longestMs).toBeLessThan(1_500);
     shell.exec('COMMIT');
     grantOf(await backend.acquire(ask('job')));
   });

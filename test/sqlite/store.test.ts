@@ -143,7 +143,7 @@ describe('probe', () => {
 describe('records', () => {
   it('are written once, compared by version, and end with their time', async () => {
     const records = sqliteRecords(folder.db);
-    const created = await records.create('k', 'one', 200);
+    const created = await records.create('k', 'one', 60_000);
     expect(created).toMatchObject({ written: true, record: { key: 'k', value: 'one' } });
     expect(await records.create('k', 'two', undefined)).toMatchObject({ written: false, record: { value: 'one' } });
     const version = created.record?.version ?? '';

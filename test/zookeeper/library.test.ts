@@ -38,9 +38,10 @@ describe.skipIf(zookeeperIsMissing)('the client library', () => {
       });
       return client;
     });
-    await behind.acquire(ask('warm-up', { ttlMs: 1_000 }));
+    await behind.acquire(ask('warm-up', { ttlMs: 4_000 }));
     isUnreadable = true;
-    await expect(behind.acquire(ask('job', { ttlMs: 1_000 }))).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await expect(behind.acquire(ask('job', { ttlMs: 4_000 }))).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    await until(() => connections === 2, 'it has connected again');
     await sleep(1_500);
     expect(connections).toBe(2);
     await behind.close();
