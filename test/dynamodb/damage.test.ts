@@ -108,11 +108,11 @@ describe.each(kinds)('what stands in the table ($name)', (kind) => {
   });
 
   it('can be deleted by hand or by a sweep: the holder is told "forgotten", and the next fence is higher', async () => {
-    const locks = scene.holder({ ttlMs: 1_500 });
+    const locks = scene.holder({ ttlMs: 6_000 });
     const lease = await locks.acquire('deleted');
     const { fence } = lease;
     await scene.delete('deleted');
-    await until(() => lease.signal.aborted, 'the loss is signalled', 1_000);
+    await until(() => lease.signal.aborted, 'the loss is signalled', 5_000);
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', loss: 'forgotten' });
     await locks.request('deleted', (next) => expect(next.fence).toBeGreaterThan(fence));
   });
@@ -146,10 +146,10 @@ describe('a table that is deleted', () => {
   const scene = new Scene();
 
   it('ends what is held in it, and says how to make another one', async () => {
-    const locks = scene.holder({ ttlMs: 1_500 });
+    const locks = scene.holder({ ttlMs: 6_000 });
     const lease = await locks.acquire('a');
     await scene.server.dropTable();
-    await until(() => lease.signal.aborted, 'the loss is signalled', 1_000);
+    await until(() => lease.signal.aborted, 'the loss is signalled', 5_000);
     expect(lease.signal.reason).toMatchObject({ loss: 'forgotten' });
     const error = await thrownBy(locks.acquire('a'));
     expect(error).toMatchObject({

@@ -75,7 +75,7 @@ describe.skipIf(redisIsMissing)('calls', () => {
         wakes += 1;
       });
       const woken = async (times: number) => {
-        for (const endMs = performance.now() + 3_000; wakes < times && performance.now() < endMs; ) await sleep(5);
+        for (const endMs = performance.now() + 10_000; wakes < times && performance.now() < endMs; ) await sleep(5);
         expect(wakes).toBe(times);
       };
       await woken(1);
@@ -189,6 +189,7 @@ describe.skipIf(redisIsMissing)('calls', () => {
     await once(child.stdout, 'data');
     const closedAtMs = awakeMs();
     expect(await once(child, 'exit')).toEqual([0, null]);
-    expect(awakeMs() - closedAtMs).toBeLessThan(500);
+    // Whatever would keep it alive, keeps it for a second and longer.
+    expect(awakeMs() - closedAtMs).toBeLessThan(900);
   });
 });

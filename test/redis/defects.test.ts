@@ -27,12 +27,12 @@ describe.skipIf(redisIsMissing)('defects of other libraries, none of them ours',
 
   it('an acquire that returns a lock that has already expired', async () => {
     const proxy = await scene.proxy();
-    const locks = await scene.holder({ port: proxy.port, ttlMs: 300 });
+    const locks = await scene.holder({ port: proxy.port, ttlMs: 1_500 });
     await (await locks.acquire('warm-up')).release();
     // There and back takes longer than the lease is good for.
-    proxy.latencyMs = 200;
+    proxy.latencyMs = 1_000;
     const acquiring = locks.acquire('job');
-    await sleep(600);
+    await sleep(2_500);
     proxy.latencyMs = 0;
     const lease = await acquiring;
     expect(lease.remainingMs).toBeGreaterThan(0);
@@ -68,7 +68,7 @@ describe.skipIf(redisIsMissing)('defects of other libraries, none of them ours',
 
   it('one transient renewal error that gives the lease up, or kills the watchdog for good, in silence', async () => {
     const proxy = await scene.proxy();
-    const locks = await scene.holder({ port: proxy.port, ttlMs: 1_500 });
+    const locks = await scene.holder({ port: proxy.port, ttlMs: 3_000 });
     const lease = await locks.acquire('job');
     let renewed = 0;
     locks.on('renewed', () => {

@@ -74,13 +74,13 @@ describe.skipIf(redisIsMissing)('a grant that replicas must have', () => {
       await store.acquire(first);
       await store.release(heldOf(first));
       standStill(replica.pid);
-      const own = ask('r', { ttlMs: 2_000 });
+      const own = ask('r', { ttlMs: 5_000 });
       const asking = store.acquire(own).then(
         (answer) => answer.outcome,
         (error: { code: string }) => error.code,
       );
       try {
-        for (const endMs = performance.now() + 900; !(await master.command('CLIENT', 'LIST')).includes('cmd=wait'); ) {
+        for (const endMs = performance.now() + 2_200; !(await master.command('CLIENT', 'LIST')).includes('cmd=wait'); ) {
           expect(performance.now()).toBeLessThan(endMs);
         }
         await master.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');

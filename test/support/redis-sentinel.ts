@@ -10,6 +10,8 @@ export const sentinelIsMissing = isMissing(program, 'apt-get install redis-senti
 
 const master = 'main';
 const knownMsMax = 15_000;
+/** An election that nobody has won is repeated after twice the time of a failover. */
+const failoverMsMax = 30_000;
 const vigilantMs = 1_000;
 const patientMs = 60_000;
 
@@ -79,7 +81,7 @@ export class RedisSentinels {
 
   /** Waits until the sentinels have made another server the master, and it says so itself; they leave it so from then on. */
   async failedOver(from: RedisServer): Promise<RedisServer> {
-    for (const endMs = performance.now() + knownMsMax; ; await sleep(20)) {
+    for (const endMs = performance.now() + failoverMsMax; ; await sleep(20)) {
       const now = await this.current();
       if (now !== from && (await now.command('ROLE')).includes('master')) {
         await this.#takeForDead(patientMs);

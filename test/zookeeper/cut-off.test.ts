@@ -12,7 +12,7 @@ describe.skipIf(zookeeperIsMissing)('a client that is cut off', () => {
     const lease = await locks.acquire('job');
     const { fence } = lease;
     expect(await scene.work(lease)).toBe(true);
-    const other = scene.holder();
+    const other = scene.holder({ ttlMs: 10_000 });
     const next = other.acquire('job');
     await until(async () => (await other.query()).pending.length === 1, 'somebody waits');
     const sinceMs = awakeMs();

@@ -63,7 +63,7 @@ describe.skipIf(zookeeperIsMissing)('one server', () => {
   });
 
   it('an operator deletes the node: the next renewal says that it is forgotten', async () => {
-    const locks = scene.holder();
+    const locks = scene.holder({ ttlMs: 5_000 });
     const lease = await locks.acquire('job');
     const { fence } = lease;
     const lost = lossOf(locks);

@@ -10,7 +10,7 @@ describe.skipIf(zookeeperIsMissing)('a process that holds a lease', () => {
   it('stopped past its session: its late write is refused, the first touch says that the lease is lost, and it can ask again', async () => {
     const stopped = await scene.holderProcess('job');
     standStill(stopped.child.pid);
-    const locks = scene.holder();
+    const locks = scene.holder({ ttlMs: 10_000 });
     const lease = await locks.acquire('job');
     expect(await scene.work(lease)).toBe(true);
     stopped.say('touch');
@@ -33,7 +33,7 @@ describe.skipIf(zookeeperIsMissing)('a process that holds a lease', () => {
 
   it('whose event loop is blocked cannot pick up the fence, and the servers end its session', async () => {
     const blocked = await scene.holderProcess('job');
-    const next = scene.holder().acquire('job');
+    const next = scene.holder({ ttlMs: 10_000 }).acquire('job');
     blocked.say('block 3000');
     const lease = await next;
     expect(await scene.work(lease)).toBe(true);

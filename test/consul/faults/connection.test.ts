@@ -116,7 +116,7 @@ describe.skipIf(consulIsMissing)('a connection', () => {
 
   it('that loses the reply to a renewal: the lease goes on', async () => {
     const { proxy, consul: through } = await scene.proxy();
-    const locks = scene.holder({ consul: through, ttlMs: 2_000 });
+    const locks = scene.holder({ consul: through, ttlMs: 4_000 });
     const lease = await locks.acquire('job');
     const renewals = renewalsOf(locks);
     await proxy.once(ofHold, 'lose-reply');
@@ -127,7 +127,7 @@ describe.skipIf(consulIsMissing)('a connection', () => {
 
   it('that is cut in the middle of an ask, a renewal and a release: they are sent again', async () => {
     const { proxy, consul: through } = await scene.proxy();
-    const locks = scene.holder({ consul: through, ttlMs: 2_000 });
+    const locks = scene.holder({ consul: through, ttlMs: 4_000 });
     await (await locks.acquire('warm-up')).release();
     let cut = proxy.once(ofHold, 'cut');
     const lease = await locks.acquire('job');

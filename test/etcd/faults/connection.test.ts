@@ -131,7 +131,7 @@ describe.skipIf(etcdIsMissing)('a connection', () => {
 
   it('that loses the reply to a renewal: the lease goes on', async () => {
     const proxy = await scene.proxy();
-    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 2_000 });
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 4_000 });
     const lease = await locks.acquire('job');
     const renewals = renewalsOf(locks);
     await proxy.once(`/job${ofHold}`, 'lose-reply');
@@ -142,7 +142,7 @@ describe.skipIf(etcdIsMissing)('a connection', () => {
 
   it('that is cut in the middle of an ask, a renewal and a release: they are sent again', async () => {
     const proxy = await scene.proxy();
-    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 2_000 });
+    const locks = scene.holder({ endpoints: [`127.0.0.1:${proxy.port}`], ttlMs: 4_000 });
     await (await locks.acquire('warm-up')).release();
     let cut = proxy.once(`/job${ofHold}`, 'cut');
     const lease = await locks.acquire('job');

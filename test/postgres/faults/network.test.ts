@@ -64,7 +64,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
   });
 
   it('cut in the middle of an ask, a renewal and a release: they are sent again', async () => {
-    const [locks, proxy] = await setUp({ ttlMs: 1_500 });
+    const [locks, proxy] = await setUp({ ttlMs: 4_000 });
     const cut = proxy.once('v2_acquire', 'cut');
     const lease = await locks.acquire('job');
     await cut;
@@ -115,7 +115,7 @@ describe.skipIf(postgresIsMissing).each(['pg', 'postgres'])('the network, throug
   });
 
   it('loses the reply to a renewal: the lease goes on', async () => {
-    const [locks, proxy] = await setUp({ ttlMs: 1_500 });
+    const [locks, proxy] = await setUp({ ttlMs: 4_000 });
     const lease = await locks.acquire('job');
     let renewed = 0;
     locks.on('renewed', () => {

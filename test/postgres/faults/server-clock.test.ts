@@ -29,13 +29,13 @@ describe.skipIf(postgresIsMissing || gccIsMissing)("a step of the server's clock
   });
 
   it('an hour forward ends every hold: the holder is told "forgotten" by its next renewal, and fences rise, also when it is set back', async () => {
-    const locks = scene.holder({ ttlMs: 2_000 });
+    const locks = scene.holder({ ttlMs: 6_000 });
     const lease = await locks.acquire('job');
     const { fence } = lease;
     expect(await scene.work(lease)).toBe(true);
     const lost = lossOf(locks);
     clock.step(hourSeconds);
-    const next = await scene.holder({ ttlMs: 2_000 }).acquire('job');
+    const next = await scene.holder({ ttlMs: 6_000 }).acquire('job');
     const { fence: second } = next;
     expect(second).toBeGreaterThan(fence);
     expect(await scene.work(next)).toBe(true);
@@ -43,7 +43,7 @@ describe.skipIf(postgresIsMissing || gccIsMissing)("a step of the server's clock
     expect(scene.lateWrite(lease, fence)).toBe(false);
     const { loss, afterMs } = await lost;
     expect(loss).toBe('forgotten');
-    expect(afterMs).toBeLessThan(1_500);
+    expect(afterMs).toBeLessThan(4_500);
     expect(await next.release()).toBe('released');
     // The clock no longer keeps the order, the row does.
     clock.step(0);
@@ -53,7 +53,7 @@ describe.skipIf(postgresIsMissing || gccIsMissing)("a step of the server's clock
   });
 
   it('an hour back ends no hold: it is renewed by the new clock, released, its waiter is served, and fences rise', async () => {
-    const locks = scene.holder({ ttlMs: 2_000 });
+    const locks = scene.holder({ ttlMs: 6_000 });
     const lease = await locks.acquire('job');
     const { fence } = lease;
     const waiting = scene.holder().acquire('job');
@@ -66,7 +66,7 @@ describe.skipIf(postgresIsMissing || gccIsMissing)("a step of the server's clock
     const left = await scene.server.value(
       "SELECT extract(epoch FROM expires - clock_timestamp()) FROM holdfast.leases WHERE name = 'job'",
     );
-    expect(Number(left)).toBeLessThanOrEqual(2);
+    expect(Number(left)).toBeLessThanOrEqual(6);
     expect(await scene.work(lease)).toBe(true);
     expect(await lease.release()).toBe('released');
     const next = await waiting;

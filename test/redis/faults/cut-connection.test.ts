@@ -12,7 +12,7 @@ describe.skipIf(redisIsMissing).each(Object.keys(clients))('a connection that is
 
   it('in the middle of an ask, a renewal and a release: nothing of them was done, and they are sent again', async () => {
     const proxy = await scene.proxy();
-    const locks = await scene.holder({ library, port: proxy.port, ttlMs: 1_500 });
+    const locks = await scene.holder({ library, port: proxy.port, ttlMs: 4_000 });
     await (await locks.acquire('warm-up')).release();
     let cut = proxy.once(acquireScript.sha, 'cut');
     const lease = await locks.acquire('job');

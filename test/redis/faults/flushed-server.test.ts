@@ -7,7 +7,7 @@ describe.skipIf(redisIsMissing)('FLUSHALL', () => {
   const scene = new Scene();
 
   it.each(['exclusive', 'shared'] as const)('during a hold (%s): it is told "forgotten" by the next renewal', async (mode) => {
-    const ttlMs = 3_000;
+    const ttlMs = 6_000;
     const locks = await scene.holder({ ttlMs });
     const lease = await locks.acquire('job', { mode });
     const { fence } = lease;

@@ -75,7 +75,7 @@ describe.skipIf(redisIsMissing).each(Object.keys(clients))('a reply that is lost
   });
 
   it('of a renewal: the lease goes on', async () => {
-    const [locks, proxy] = await setUp(1_500);
+    const [locks, proxy] = await setUp(4_000);
     const lease = await locks.acquire('job');
     let renewed = 0;
     locks.on('renewed', () => {

@@ -3,8 +3,8 @@ import { redisIsMissing } from '../../support/redis-server.js';
 import { lossOf } from '../../support/waits.js';
 import { Scene } from './scene.js';
 
-const ttlMs = 500;
-const pauseMs = 2_000;
+const ttlMs = 1_000;
+const pauseMs = 2_500;
 
 describe.skipIf(redisIsMissing)('a server that answers nothing for longer than the TTL', () => {
   const scene = new Scene('--enable-debug-command', 'yes');
@@ -35,7 +35,7 @@ describe.skipIf(redisIsMissing)('a server that answers nothing for longer than t
       expect(() => lease.fence).toThrow(expect.objectContaining({ loss: 'expired' }));
       // What was sent during the pause is done at its end: it revives nothing and leaves nothing behind.
       expect(await lease.release()).toMatch(/unknown|absent/);
-      const next = await locks.acquire('job');
+      const next = await locks.acquire('job', { ttlMs: 10_000 });
       expect(await scene.work(next)).toBe(true);
       await next.release();
     });

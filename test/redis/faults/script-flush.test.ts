@@ -10,7 +10,7 @@ describe.skipIf(redisIsMissing)('SCRIPT FLUSH', () => {
     'in the middle of holds, waits and hand-overs is noticed by nobody (%s)',
     async (library) => {
       const holders = [
-        await scene.holder({ library, ttlMs: 300 }),
+        await scene.holder({ library, ttlMs: 3_000 }),
         await scene.holder({ library }),
         await scene.holder({ library }),
       ];

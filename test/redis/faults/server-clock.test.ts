@@ -21,7 +21,7 @@ describe.skipIf(redisIsMissing || gccIsMissing)("a step of the server's clock", 
     open.push(backend);
     return backend;
   };
-  const holder = async (ttlMs = 2_000): Promise<Holdfast> => {
+  const holder = async (ttlMs = 6_000): Promise<Holdfast> => {
     const locks = new Holdfast(await openRedis('ioredis 5', server.url), { ttlMs });
     open.push(locks);
     return locks;
@@ -62,7 +62,7 @@ describe.skipIf(redisIsMissing || gccIsMissing)("a step of the server's clock", 
     expect(second).toBeGreaterThan(fence);
     const { loss, afterMs } = await lost;
     expect(loss).toBe('forgotten');
-    expect(afterMs).toBeLessThan(1_500);
+    expect(afterMs).toBeLessThan(4_500);
     expect(await next.release()).toBe('released');
     // And back: the clock no longer keeps the order, the stored fence does.
     clock.step(0);
@@ -83,7 +83,7 @@ describe.skipIf(redisIsMissing || gccIsMissing)("a step of the server's clock", 
     clock.step(-hourSeconds);
     await until(() => renewed >= 2, 'renewals');
     const left = Number((await server.command('PTTL', 'holdfast:job')).slice(1));
-    expect(left).toBeLessThanOrEqual(2_000);
+    expect(left).toBeLessThanOrEqual(6_000);
     lease.assertHeld();
     expect(await lease.release()).toBe('released');
     const next = await waiting;

@@ -100,8 +100,8 @@ export function coexists(title: string, { prefix, open, libraries = ['ioredis 5'
     });
 
     it('a renewal of ours is seen by them, and they do not end it', async () => {
-      const lease = await ours.acquire(name, { ttlMs: 300 });
-      await sleep(700);
+      const lease = await ours.acquire(name, { ttlMs: 1_500 });
+      await sleep(2_000);
       expect(await theirs.take(name, longMs)).toBeUndefined();
       lease.assertHeld();
       await lease.release();

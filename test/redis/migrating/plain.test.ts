@@ -57,12 +57,12 @@ coexists('GETSET', { prefix, open: getset });
 describe.skipIf(redisIsMissing)('what old code must not do', () => {
   it('taking a name that was just released for one that is over, and writing over it', async () => {
     const server = await RedisServer.start();
-    const ours = new Holdfast(await openRedis('ioredis 5', server.url, { prefix }), { ttlMs: 1_000 });
+    const ours = new Holdfast(await openRedis('ioredis 5', server.url, { prefix }), { ttlMs: 5_000 });
     try {
       expect(await server.command('GET', 'lock:a')).toBe('$-1\r\n');
       const lease = await ours.acquire('a');
       expect(await server.command('GETSET', 'lock:a', '1')).toContain('holdfast');
-      await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
+      await expect.poll(() => lease.signal.aborted, { timeout: 10_000 }).toBe(true);
       // Nobody has it, and it has no end: only code that reads the time in it can go on.
       await expect(ours.acquire('a', { waitMs: 0 })).rejects.toMatchObject({ code: 'BUSY' });
       expect(await server.command('PTTL', 'lock:a')).toBe(':-1\r\n');
@@ -78,11 +78,11 @@ describe.skipIf(redisIsMissing)('what old code must not do', () => {
     ['deleting what may be somebody else’s', ['DEL', 'lock:a']],
   ])('%s ends our lease: the holder is told, and never extends theirs', async (_what, command) => {
     const server = await RedisServer.start();
-    const ours = new Holdfast(await openRedis('ioredis 5', server.url, { prefix }), { ttlMs: 1_000 });
+    const ours = new Holdfast(await openRedis('ioredis 5', server.url, { prefix }), { ttlMs: 5_000 });
     try {
       const lease = await ours.acquire('a');
       await server.command(...command);
-      await expect.poll(() => lease.signal.aborted, { timeout: 5_000 }).toBe(true);
+      await expect.poll(() => lease.signal.aborted, { timeout: 10_000 }).toBe(true);
       expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', loss: 'forgotten' });
       await lease.release().catch(() => {});
       expect(await server.command('GET', 'lock:a')).not.toContain('holdfast');
