@@ -39,14 +39,14 @@ function healthyRuns(clinic: Clinic): void {
 
   it('longer turns than the looks are apart', async () => {
     await quiet(clinic, { name: 'long' }, (locks) =>
-      locks.request('long', { ttlMs: 1_000, expectedHoldMs: 2_000 }, () => sleep(700)),
+      locks.request('long', { ttlMs: 5_000, expectedHoldMs: 2_000 }, () => sleep(700)),
     );
   });
 
   it('leases of acquire, readers among them', async () => {
     await quiet(clinic, { name: 'mixed' }, async (locks) => {
       const mode = Math.random() < 0.7 ? 'shared' : 'exclusive';
-      await using lease = await locks.acquire('mixed', { mode, ttlMs: 1_000 });
+      await using lease = await locks.acquire('mixed', { mode, ttlMs: 5_000 });
       await sleep(Math.random() * 300);
       lease.assertHeld();
     });
@@ -56,7 +56,7 @@ function healthyRuns(clinic: Clinic): void {
     let over = false;
     const coming = (async () => {
       while (!over) {
-        const holder = await clinic.holder('short-lived', 1_000);
+        const holder = await clinic.holder('short-lived', 5_000);
         holder.say('leave');
         await holder.exited;
       }

@@ -69,7 +69,7 @@ const locked: readonly Situation[] = [
     verdict: 'two-claimants',
     says: /under another prefix.*schema other/s,
     async make(scene, name) {
-      const other = new Holdfast(openPostgres('pg', server.url, { schema: 'other' }), { ttlMs: 1_500 });
+      const other = new Holdfast(openPostgres('pg', server.url, { schema: 'other' }), { ttlMs: 4_000 });
       scene.later(() => other.close());
       await other.acquire(name);
       await scene.hold(name);
@@ -80,7 +80,7 @@ const locked: readonly Situation[] = [
 describe.skipIf(postgresIsMissing)('the doctor on PostgreSQL', () => {
   const scene = new Scene({
     folder: 'postgres',
-    ttlMs: 1_500,
+    ttlMs: 4_000,
     url: () => server.url,
     start: async () => {
       server = await PostgresServer.start();

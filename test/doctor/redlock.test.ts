@@ -78,15 +78,20 @@ const restarted: Situation = {
     const doctor = await scene.doctor();
     for (const i of [0, 1]) await nodes.server(i).kill();
     for (const i of [0, 1]) await nodes.server(i).boot();
-    const answers = async () => (await doctor.examine?.({ text: 'any', encoded: 'any' })) !== undefined;
-    await until(() => answers().catch(() => false), 'the nodes are reached again');
+    const restarted = nodes.ports.slice(0, 2).map((port) => `127.0.0.1:${port}`);
+    // With one of them there is a majority that answers.
+    const answers = async () => {
+      const [pause] = (await doctor.examine?.({ text: 'any', encoded: 'any' }))?.pauses ?? [];
+      return restarted.every((node) => pause?.of.includes(node));
+    };
+    await until(() => answers().catch(() => false), 'both nodes are reached again', 20_000);
   },
 };
 
 describe.skipIf(redisIsMissing)('the doctor on Redlock', () => {
   const scene = new Scene({
     folder: 'redlock',
-    ttlMs: 3_000,
+    ttlMs: 4_000,
     url: () => `redlock://${nodes.ports.map((port) => `127.0.0.1:${port}`).join(',')}?newNodes=trust`,
     async start() {
       nodes = await RedlockNodes.start(3);

@@ -16,7 +16,7 @@ onRedis((clinic, server) => {
   it('fence-behind-sink: the sink has seen a higher fence', async () => {
     const client = new Redis(server().port);
     const guard = redisGuard(client);
-    const locks = new Holdfast(await clinic.open(), { ttlMs: 2_000 });
+    const locks = new Holdfast(await clinic.open(), { ttlMs: 5_000 });
     try {
       await using lease = await locks.acquire('guarded');
       await guard.raise({ resource: 'guarded', fence: lease.fence });
@@ -77,7 +77,7 @@ function frozenRecords(clinic: Clinic): void {
   it('frozen-record: the lease of a running request has ended, and nobody has met it since', async () => {
     const backend = await clinic.open();
     const records = recordsOf(backend);
-    const charges = idempotent(records, { operation: 'charge', leaseTtlMs: 300, ttlMs: 60_000 });
+    const charges = idempotent(records, { operation: 'charge', leaseTtlMs: 3_000, ttlMs: 60_000 });
     let written = '';
     await charges.run({ key: 'order-9', parts: [] }, async () => {
       expect(await clinic.ids({ name: 'order-9' })).toEqual(['free']);
@@ -86,7 +86,7 @@ function frozenRecords(clinic: Clinic): void {
     });
     // As a process leaves it that dies while it runs.
     await records.create('idempotency/left', written.replace('order-9', 'order-10'), undefined);
-    await expect.poll(() => clinic.ids({ name: 'order-10' }), { timeout: 5_000 }).toEqual(['frozen-record']);
+    await expect.poll(() => clinic.ids({ name: 'order-10' }), { timeout: 15_000 }).toEqual(['frozen-record']);
     await charges.close();
     await backend.close();
   });

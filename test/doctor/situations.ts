@@ -18,6 +18,9 @@ export interface Situation {
   readonly make: (scene: Scene, name: string) => Promise<unknown>;
 }
 
+/** Whoever is dead or stopped must still hold the name at the second look, however long the machine stands still before it. */
+const longMs = 20_000;
+
 /** On every store. */
 export const anywhere: readonly Situation[] = [
   {
@@ -25,7 +28,7 @@ export const anywhere: readonly Situation[] = [
     verdict: 'holder-dead',
     says: /its holder is dead.*there is no process \d+/s,
     async make(scene, name) {
-      const holder = await scene.holder(name);
+      const holder = await scene.holder(name, longMs);
       holder.child.kill('SIGKILL');
       await holder.exited;
     },
@@ -35,7 +38,7 @@ export const anywhere: readonly Situation[] = [
     verdict: 'holder-paused',
     says: /is stopped.*kill -CONT/s,
     async make(scene, name) {
-      const holder = await scene.holder(name);
+      const holder = await scene.holder(name, longMs);
       standStill(holder.child.pid);
     },
   },

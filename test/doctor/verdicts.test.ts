@@ -7,7 +7,7 @@ import { standStill } from '../support/stand-still.js';
 
 /** Each verdict, in a situation that was really made. */
 
-const ttlMs = 2_000;
+const ttlMs = 4_000;
 let names = 0;
 const fresh = () => `job-${++names}`;
 
@@ -106,7 +106,7 @@ describe('whose process it is', () => {
   onRedis((clinic, server) => {
     it('a process of another machine that does not renew is paused, not dead', async () => {
       const name = fresh();
-      const holder = await clinic.holder(name, 3_000);
+      const holder = await clinic.holder(name, 5_000);
       standStill(holder.child.pid);
       // As a process of another machine would have written it, with the same pid.
       const value = (await server().lines('GET', `holdfast:${name}`))[0] ?? '';
@@ -122,7 +122,7 @@ describe('whose process it is', () => {
 
     it('a machine of the same name that has started anew since: dead, once a renewal is missed', async () => {
       const name = fresh();
-      const holder = await clinic.holder(name, 3_000);
+      const holder = await clinic.holder(name, 5_000);
       standStill(holder.child.pid);
       const value = (await server().lines('GET', `holdfast:${name}`))[0] ?? '';
       const boot = '00000000-0000-4000-8000-000000000000';

@@ -64,7 +64,7 @@ const others: readonly Situation[] = [
 describe.skipIf(zookeeperIsMissing)('the doctor on ZooKeeper', () => {
   const scene = new Scene({
     folder: 'zookeeper',
-    ttlMs: 2_000,
+    ttlMs: 4_000,
     url: () => server.url,
     start: async () => {
       server = await ZooKeeperServer.start();
