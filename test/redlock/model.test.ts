@@ -15,7 +15,8 @@ const names = ['a', 'b'].map(parseName);
 const owners = ['owner-1', 'owner-2', 'owner-3'];
 const longMs = 60_000;
 const shortMs = 40;
-const graceMs = 400;
+/** Both nodes are asked within much less of it, also on a busy machine. */
+const graceMs = 1_000;
 const node = { host: 'h', pid: 1, bootId: '', startedAt: '', nonce: '' };
 const by = { kind: 'stolen', reason: 'because' } as const;
 
@@ -207,7 +208,7 @@ class Walk {
     const isShort = integer({ seed: this.#seed }, 0, 4, 'short', '', step) === 0;
     const lock = { name, owner, mode: 'exclusive', ttlMs: isShort ? shortMs : longMs, fences: 2, enqueue: false } as const;
     // Ahead of the clock, by less than half the grace: so both take it for their fence, unless they have a higher one.
-    const proposal = (Date.now() + graceMs / 4) * 1_000;
+    const proposal = (Date.now() + graceMs * 0.4) * 1_000;
     const ballot = {
       ask: { ...lock, node, metadata: {} },
       round: this.#round,
