@@ -16,6 +16,8 @@ import { EtcdCluster, etcdIsMissing } from '../../support/etcd-server.js';
 import { thrownBy, until } from '../../support/waits.js';
 
 const zones = { m0: 'zone a', m1: 'zone b', m2: 'zone c' };
+/** Where no answer comes. */
+const briefly = { commandTimeoutMs: 1_500 };
 const noMajority = { code: expect.stringMatching(/^(?:OUTCOME_UNKNOWN|BACKEND_UNAVAILABLE)$/) as string };
 
 describe.skipIf(etcdIsMissing)('a consensus log on three members', { timeout: 60_000 }, () => {
@@ -49,7 +51,7 @@ describe.skipIf(etcdIsMissing)('a consensus log on three members', { timeout: 60
   });
 
   async function open(options: Partial<ConsensusLogOptions> = {}): Promise<ConsensusLog> {
-    const log = await consensusLog({ grpc, endpoints: cluster.endpoints, zones, commandTimeoutMs: 1_000, ...options });
+    const log = await consensusLog({ grpc, endpoints: cluster.endpoints, zones, commandTimeoutMs: 5_000, ...options });
     logs.push(log);
     return log;
   }
@@ -162,12 +164,12 @@ describe.skipIf(etcdIsMissing)('a consensus log on three members', { timeout: 60
   describe.each(Object.entries(losses))('without a majority: %s', (_, withoutMajority) => {
     it('it is not opened: the list of members may be an old one', async () => {
       await withoutMajority();
-      expect(await thrownBy(open())).toMatchObject(noMajority);
+      expect(await thrownBy(open(briefly))).toMatchObject(noMajority);
     });
 
     it('no handler runs, and nobody is told of a success', async () => {
       const { operation, key, record } = newOrder();
-      const charges = idempotent(records, { operation, log: await open() });
+      const charges = idempotent(records, { operation, log: await open(briefly) });
       let executions = 0;
       const handler = () => {
         executions += 1;
@@ -194,7 +196,7 @@ describe.skipIf(etcdIsMissing)('a consensus log on three members', { timeout: 60
       let evidence: Evidence | undefined;
 
       async function lose(): Promise<void> {
-        log = await open();
+        log = await open(briefly);
         order = newOrder();
         executions = 0;
         failures = [];
