@@ -102,6 +102,8 @@ export class PostgresServer {
       `unix_socket_directories=${this.#folder}`,
       'max_connections=200',
       'shared_buffers=16MB',
+      // In its folder, and gone with it: what is in /dev/shm stays there when a server is killed, and there may be little room.
+      'dynamic_shared_memory_type=mmap',
     ];
     const args = ['-D', this.data, '-p', String(this.port), ...[...fixed, ...this.#settings].flatMap((one) => ['-c', one])];
     process.once('exit', this.#killNow);
