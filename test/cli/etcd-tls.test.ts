@@ -37,7 +37,7 @@ describe.skipIf(etcdIsMissing || opensslIsMissing)('an etcd that is reached thro
       credentials: grpc.credentials.createSsl(readFileSync(certificate.cert)),
       user: { name: 'app', password: 's@cret' },
     };
-    const [locks, other] = [new Holdfast(etcd(options), { ttlMs: 1_500 }), new Holdfast(etcd(options))];
+    const [locks, other] = [new Holdfast(etcd(options), { ttlMs: 4_000 }), new Holdfast(etcd(options))];
     const lease = await locks.acquire('job');
     const { fence } = lease;
     const waiting = other.acquire('job');

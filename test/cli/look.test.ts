@@ -103,7 +103,7 @@ describe('tables', () => {
   });
 
   it('revoke names the holder that it stopped', async () => {
-    const holder = await hold('x', '--ttl', '1s');
+    const holder = await hold('x');
     const { stdout } = await scene.outcome(['revoke', 'x', '--reason', 'r']);
     expect(stdout).toMatch(new RegExp(`^revoked "x" from process ${holder.pid} on \\S+ \\(fence [0-9]+\\)`));
     expect((await holder.ended).status).toBe(76);

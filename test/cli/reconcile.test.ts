@@ -85,9 +85,9 @@ describe('holdfast reconcile', () => {
 
   it('of two one leads and the other waits; --once does nothing meanwhile; SIGTERM hands on', async () => {
     const name = module("return { verdict: 'failed', value: null };");
-    const first = scene.holdfast(['reconcile', '--every', '200ms', '--ttl', '2s', name]);
+    const first = scene.holdfast(['reconcile', '--every', '200ms', '--ttl', '30s', name]);
     await until('the first leads', 10_000, () => first.stderr().includes('leads "holdfast reconcile" in term'));
-    const second = scene.holdfast(['reconcile', '--every', '200ms', '--ttl', '2s', name]);
+    const second = scene.holdfast(['reconcile', '--every', '200ms', '--ttl', '30s', name]);
     const once = scene.holdfast(['reconcile', '--once', name]);
     expect(await once.ended).toEqual({ status: 75, signal: null });
     expect(once.stderr()).toContain('somebody else leads');

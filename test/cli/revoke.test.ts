@@ -14,7 +14,7 @@ import { hasScript, onTerminal, quote } from './support/terminal.js';
 const scene = new Scene();
 
 async function hold(name: string, log = 'log'): Promise<Running> {
-  const running = scene.holdfast(['run', '--ttl', '2s', name, '--', 'sh', '-c', `echo in >> ${scene.file(log)}; exec sleep 60`]);
+  const running = scene.holdfast(['run', name, '--', 'sh', '-c', `echo in >> ${scene.file(log)}; exec sleep 60`]);
   await firstLine(scene.file(log));
   return running;
 }

@@ -6,7 +6,7 @@ import { onEveryStore, onRedlock } from '../support/stores.js';
 function cases(scene: Scene): void {
   it('revoking a live hold stops its command: exit 76, and the lock is free', async () => {
     const script = `sh -c 'echo $$ >> ${scene.file('pids')}; sleep 60; :'; :`;
-    const holder = scene.holdfast(['run', '--ttl', '3s', 'x', '--', 'sh', '-c', script]);
+    const holder = scene.holdfast(['run', '--ttl', '10s', 'x', '--', 'sh', '-c', script]);
     const command = Number(await firstLine(scene.file('pids')));
     const { held } = JSON.parse((await scene.outcome(['inspect', 'x', '--json'])).stdout);
 
