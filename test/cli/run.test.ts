@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { firstLine, linesOf, runs, until } from './support/poll.js';
+import { firstLine, linesOf, rest, runs, stopwatch, until } from './support/poll.js';
 import { program, Scene } from './support/program.js';
 
 const scene = new Scene();
@@ -142,6 +142,8 @@ describe('signals', () => {
     running.child.kill('SIGTSTP');
     const stat = () => readFileSync(`/proc/${running.pid}/stat`, 'utf8');
     await until('stopped', 5_000, () => / T /.test(stat()));
+    // The command was told first; it stands when it has had a processor.
+    await rest(200);
     const before = linesOf(scene.file('log')).length;
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(linesOf(scene.file('log')).length).toBe(before);
@@ -207,7 +209,7 @@ describe.skipIf(process.platform !== 'linux')('an argument that is not UTF-8', (
 describe('when the command must be stopped', () => {
   it('SIGTERM first; what it still does in its grace, it can do', async () => {
     const careful = `trap 'sleep 0.2; echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.05; done`;
-    const running = scene.holdfast(['run', '--max-hold', '1s', 'x', '--', 'bash', '-c', careful]);
+    const running = scene.holdfast(['run', '--max-hold', '2s', 'x', '--', 'bash', '-c', careful]);
     expect((await running.ended).status).toBe(76);
     expect(running.stdout()).toBe('ready\ntidied\n');
     expect(running.stderr()).toContain('holdfast: stopped the command under "x": it ran longer than --max-hold\n');
@@ -215,11 +217,12 @@ describe('when the command must be stopped', () => {
 
   it('SIGKILL after the grace, for everything that it started', async () => {
     const stubborn = `trap '' TERM; sh -c 'trap "" TERM; echo $$ >> ${scene.file('pids')}; while :; do sleep 0.05; done' & wait`;
-    const started = performance.now();
-    const args = ['run', '--ttl', '2s', '--grace', '300ms', '--max-hold', '1s', 'x', '--', 'sh', '-c', stubborn];
+    const args = ['run', '--ttl', '60s', '--grace', '300ms', '--max-hold', '2s', 'x', '--', 'sh', '-c', stubborn];
+    const tookMs = stopwatch();
     const { status } = await scene.outcome(args);
     expect(status).toBe(76);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    // Not when its lease is over.
+    expect(tookMs()).toBeLessThan(10_000);
     expect(runs(Number(linesOf(scene.file('pids'))[0]))).toBe(false);
   });
 
@@ -228,7 +231,7 @@ describe('when the command must be stopped', () => {
     const running = scene.holdfast(['run', 'x', '--', 'sh', '-c', script]);
     const grandchild = Number(await firstLine(scene.file('pids')));
     running.child.kill('SIGKILL');
-    await until('the grandchild is gone', 2_000, () => !runs(grandchild));
+    await until('the grandchild is gone', 5_000, () => !runs(grandchild));
   });
 });
 

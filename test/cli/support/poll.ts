@@ -14,6 +14,36 @@ export async function until<T>(what: string, limitMs: number, look: () => T | Pr
   }
 }
 
+const tickMs = 20;
+/** Beyond it nobody has run: neither this process nor those that it looks at. */
+const lateMs = 100;
+
+/**
+ * What has gone by since, less the time for which the machine stood still: what has to happen within a second may take longer on one that
+ * does nothing for a second.
+ */
+export function stopwatch(): () => number {
+  const startMs = performance.now();
+  let lastMs = startMs;
+  let stoodMs = 0;
+  const look = () => {
+    const nowMs = performance.now();
+    if (nowMs - lastMs > lateMs) stoodMs += nowMs - lastMs - tickMs;
+    lastMs = nowMs;
+  };
+  const timer = setInterval(look, tickMs).unref();
+  return () => {
+    clearInterval(timer);
+    look();
+    return lastMs - startMs - stoodMs;
+  };
+}
+
+/** Waits so long in small pieces: a machine that stands still uses up one of them, and all others come after it. */
+export async function rest(ms: number): Promise<void> {
+  for (let pieces = Math.ceil(ms / tickMs); pieces > 0; pieces--) await new Promise((resolve) => setTimeout(resolve, tickMs));
+}
+
 /** The lines that a command has completed in a file. */
 export function linesOf(file: string): readonly string[] {
   if (!existsSync(file)) return [];
