@@ -20,7 +20,7 @@ describe.skipIf(!hasScript)('on a terminal', () => {
   });
 
   it('Ctrl-C reaches the command once', async () => {
-    const counting = `trap "n=\\$((n+1)); echo int \\$n" INT; n=0; echo ready; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; exit 4`;
+    const counting = `trap "n=\\$((n+1)); echo int \\$n" INT; n=0; echo ready; while [ $n = 0 ]; do sleep 0.1; done; for i in 1 2 3 4 5; do sleep 0.1; done; exit 4`;
     const running = onTerminal(scene, `exec $HF run x -- bash -c '${counting}'`);
     await until('ready', 10_000, () => running.stdout().includes('ready'));
     type('\\003');

@@ -97,7 +97,7 @@ describe('in a pipe', () => {
   it('sees short commands come and go', async () => {
     const watching = scene.holdfast(['top', '--json', '--every', '200ms']);
     await until('a frame', 10_000, () => watching.stdout().includes('\n'));
-    expect((await scene.outcome(['run', 'job:1', '--', 'sleep', '1'])).status).toBe(0);
+    expect((await scene.outcome(['run', 'job:1', '--', 'sleep', '3'])).status).toBe(0);
     const last = () => JSON.parse(watching.stdout().trim().split('\n').at(-1) ?? '{}');
     const job = await until('the end of the hold', 10_000, () =>
       last().groups.find((one: never) => one['holdEstimated']['count'] === 1),
@@ -171,6 +171,8 @@ describe.skipIf(!hasScript)('on a terminal', () => {
     await drawn(running, 'nobody holds');
     process.kill(pid(), 'SIGTSTP');
     await drawn(running, left);
+    // It has given the terminal back, and stands right after that.
+    await until('it stands', 10_000, () => / T /.test(readFileSync(`/proc/${pid()}/stat`, 'utf8')));
     process.kill(pid(), 'SIGCONT');
     await until('it is entered again', 10_000, () => count(running, entered) === 2);
     type('q');
