@@ -18,7 +18,7 @@ describe('a candidate', () => {
   let locks: Holdfast;
   let states: CandidateState[];
   beforeEach(() => {
-    locks = new Holdfast(memory(), { ttlMs: 500 });
+    locks = new Holdfast(memory(), { ttlMs: 5_000 });
     states = [];
   });
   afterEach(() => locks.close());
@@ -61,15 +61,16 @@ describe('a candidate', () => {
 
   it('keeps the lease, and its term, until the work has ended', async () => {
     const ended: bigint[] = [];
-    const candidate = run(async (term) => {
+    const work: LeadWork = async (term) => {
       await untilTold(term);
       expect(term.signal.reason).toBeInstanceOf(ClosedError);
-      await sleep(1_200);
+      await sleep(3_000);
       ended.push(term.term);
-    });
+    };
+    const candidate = run(work, { ttlMs: 1_500 });
     await until(() => candidate.state.state === 'leading', 'it leads');
     const closed = candidate.close();
-    await sleep(800);
+    await sleep(2_000);
     expect((await locks.inspect('job')).held).toHaveLength(1);
     expect(ended).toEqual([]);
     await closed;

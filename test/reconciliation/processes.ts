@@ -69,7 +69,7 @@ export class Stage {
     return `order ${this.#keys}`;
   }
 
-  original(key: string, leaseTtlMs = 700): Player {
+  original(key: string, leaseTtlMs = 1_500): Player {
     return this.#start('original', key, String(leaseTtlMs));
   }
 

@@ -220,7 +220,7 @@ describe('a reconciler', () => {
         asked += 1;
         return { verdict: 'unknown', why: 'the provider does not say' };
       },
-      { everyMs: 200 },
+      { everyMs: 1_500 },
     );
     const term = leading();
     const told: unknown[] = [];
@@ -228,10 +228,11 @@ describe('a reconciler', () => {
     expect(await made.pass(term)).toMatchObject({ unknown: 1 });
     expect(await made.pass(term)).toMatchObject({ unknown: 1 });
     expect(asked).toBe(1);
-    await sleep(250);
+    await sleep(1_600);
     await made.pass(term);
     expect(asked).toBe(2);
-    await sleep(250);
+    // Once as long would be time for the third, and twice as long is.
+    await sleep(1_600);
     await made.pass(term);
     expect(asked).toBe(2);
     expect(told).toEqual([
@@ -370,7 +371,7 @@ describe('a reconciler', () => {
   });
 
   it('runs as the work of an elected leader, and looks again by itself', async () => {
-    const locks = new Holdfast(memory(), { ttlMs: 500 });
+    const locks = new Holdfast(memory(), { ttlMs: 5_000 });
     const { made } = job(() => ({ verdict: 'completed', value: 'found' }), { everyMs: 100 });
     const candidate = lead(locks, 'reconcile', (term) => made.run(term));
     await freeze('later');

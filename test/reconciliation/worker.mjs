@@ -38,7 +38,7 @@ async function openRecords() {
 
 async function openLocks() {
   const module = await import(`./src/backends/${store}/index.js`);
-  return new Holdfast(await module[`${store}FromUrl`](store === 'sqlite' ? `sqlite:${url}` : url), { ttlMs: 1_000 });
+  return new Holdfast(await module[`${store}FromUrl`](store === 'sqlite' ? `sqlite:${url}` : url), { ttlMs: 2_500 });
 }
 
 const sink = new pg.Pool({ connectionString: sinkUrl });
