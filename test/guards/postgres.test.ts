@@ -192,7 +192,7 @@ describe.skipIf(postgresIsMissing)('guard of PostgreSQL', () => {
 
   it('does not wait for ever for a transaction that does not end, and the server ends one that is idle', async () => {
     const impatient = postgresGuard<pg.PoolClient>(pool, { lockTimeoutMs: 100 });
-    const forgetful = postgresGuard<pg.PoolClient>(pool, { idleTimeoutMs: 600 });
+    const forgetful = postgresGuard<pg.PoolClient>(pool, { idleTimeoutMs: 3_000 });
     let go: () => void = () => {};
     const stopped = new Promise<void>((resolve) => {
       go = resolve;
@@ -260,7 +260,7 @@ describe.skipIf(postgresIsMissing)('guard of PostgreSQL', () => {
       proxy = await FaultProxy.start(server.port);
       far = new pg.Pool({ host: '127.0.0.1', port: proxy.port, user: server.user, database: 'postgres', max: 2 });
       far.on('error', () => {});
-      own = postgresGuard<pg.PoolClient>(far, { commandTimeoutMs: 500 });
+      own = postgresGuard<pg.PoolClient>(far, { commandTimeoutMs: 2_000 });
     });
     afterAll(async () => {
       await proxy.close();
