@@ -95,11 +95,11 @@ describe('a claim whose answer was slow', () => {
 
   it('is timed from now: its loss is signalled no later than its deadline', async () => {
     const { ports, delays, pause } = pausable();
-    const records = slowToCreate(await scene.records(), () => pause(9_500));
+    const records = slowToCreate(await scene.records(), () => pause(8_500));
     const charges = scene.over(records, { leaseTtlMs, ports });
     const outcome = await charges.run({ key: freshKey() }, () => Math.min(...delays));
     expect(outcome).toMatchObject({ outcome: 'executed' });
-    expect((outcome as unknown as { value: number }).value).toBeLessThan(500);
+    expect((outcome as unknown as { value: number }).value).toBeLessThan(1_500);
   });
 
   it('and is over by then: nothing is executed, nothing freezes, and it may be sent again', async () => {
