@@ -14,7 +14,7 @@ interface Turn {
 }
 
 const nobody: Turn = { claim: { shards: [], fences: [], leftMs: 0 }, events: [] };
-const ttlMs = 1_000;
+const ttlMs = 2_500;
 
 /** One turn of a relay, as the database sees it. */
 async function turn(
@@ -26,7 +26,7 @@ async function turn(
 ): Promise<Turn> {
   const reports = [JSON.stringify(done.map(([shard, pos]) => [shard, pos])), JSON.stringify(failed)];
   const args = [name, ttlMs, false, before.claim.shards, before.claim.fences, ...reports, 100, 100];
-  return JSON.parse((await functions.call('outbox_turn', args, 'a turn', 2_000)) ?? '{}') as Turn;
+  return JSON.parse((await functions.call('outbox_turn', args, 'a turn', 10_000)) ?? '{}') as Turn;
 }
 
 describe.skipIf(postgresIsMissing)('claims', () => {
@@ -206,7 +206,7 @@ describe.skipIf(postgresIsMissing)('claims', () => {
     }
     const got = new Set<string>();
     // A turn has a third of it.
-    scene.relay({ publishOne: async ({ id }) => void got.add(id) }, { ttlMs, batch: 240 });
+    scene.relay({ publishOne: async ({ id }) => void got.add(id) }, { ttlMs: 1_000, batch: 240 });
     await scene.drained(0, 60_000);
     expect(got.size).toBe(240);
   }, 90_000);

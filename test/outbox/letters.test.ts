@@ -128,7 +128,8 @@ describe.skipIf(postgresIsMissing)('what cannot be published', () => {
       slow.push(message);
       await answered;
     };
-    scene.relay({ publishOne, concurrency: 2 });
+    // Its time is a third of the TTL: it must not be over before the others are through.
+    scene.relay({ publishOne, concurrency: 2 }, { ttlMs: 60_000 });
     await until(() => slow.length === 1, 'it is sent');
     for (let n = 0; n < 20; n++) {
       await scene.write(event('fast', n));

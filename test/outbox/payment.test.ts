@@ -10,7 +10,7 @@ import { Processes } from '../support/processes.js';
 import { Scene } from './support/scene.js';
 import { signalTo } from '../support/stand-still.js';
 
-const leaseTtlMs = 2_000;
+const leaseTtlMs = 4_000;
 const steps = ['begin', 'check', 'business', 'complete', 'write', 'commit'] as const;
 
 describe.skipIf(postgresIsMissing)('fence, business row, answer and event in one transaction', { timeout: 60_000 }, () => {

@@ -26,7 +26,7 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)('through pgbouncer in t
       await client.query('COMMIT');
       client.release();
       // It may have gone to sleep, and its poll stands behind.
-      await until(() => collector.got.length === 3 * (n + 1), 'they are published', 5_000);
+      await until(() => collector.got.length === 3 * (n + 1), 'they are published');
     }
     expect(collector.payloads('k')).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(await scene.server.value(listening)).toBe(0);
@@ -40,11 +40,11 @@ describe.skipIf(postgresIsMissing || pgbouncerIsMissing)('through pgbouncer in t
     scene.relay(collector, { ttlMs: 300_000, pollMsMax: 60_000 }, database);
     await until(async () => (await scene.server.value(listening)) === 1, 'it listens');
     await until(async () => (await scene.server.value('SELECT asleep FROM holdfast.outbox_relays')) === true, 'it sleeps');
-    // Far into a pause that alone would outlast the test.
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    // Into a pause that alone, of the doubling ones, is longer than the wait below.
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
     const before = collector.got.length;
     await scene.write(event('k', 1));
-    await until(() => collector.got.length === before + 1, 'it is woken', 1_500);
+    await until(() => collector.got.length === before + 1, 'it is woken', 3_000);
   });
 
   it('no notification is sent to relays that do not sleep', async () => {

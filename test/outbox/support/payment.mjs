@@ -23,7 +23,7 @@ const step = async (name, work) => {
 };
 
 // Whoever holds a lock is thrown out by the server when it stands still; who holds none yet comes back, and meets the guard.
-const idleMs = stopAfter === 'begin' ? 0 : 1_500;
+const idleMs = stopAfter === 'begin' ? 0 : 3_000;
 let refused;
 
 try {
