@@ -13,7 +13,7 @@ describe('the log, with pino', () => {
 
   beforeEach(() => {
     lines = [];
-    locks = new Holdfast(memory(), { ttlMs: 600 });
+    locks = new Holdfast(memory(), { ttlMs: 3_000 });
   });
   afterEach(async () => {
     writing?.stop();
@@ -48,7 +48,7 @@ describe('the log, with pino', () => {
       msg: 'lock granted',
       lock_id: 'a',
       mode: 'exclusive',
-      ttl_ms: 600,
+      ttl_ms: 3_000,
       renewal_count: 0,
       owner: expect.stringMatching(/^[0-9a-f]{12}$/),
       fencing_token: expect.stringMatching(/^\d+$/),

@@ -23,7 +23,7 @@ describe('the metrics on OpenTelemetry', () => {
   beforeEach(() => {
     reader = new Reader();
     stop = openTelemetryMetrics({ meterProvider: new MeterProvider({ readers: [reader] }) }).stop;
-    locks = new Holdfast(memory(), { ttlMs: 600 });
+    locks = new Holdfast(memory(), { ttlMs: 60_000 });
   });
   afterEach(async () => {
     stop();

@@ -62,11 +62,11 @@ describe('spans that are made after the fact', () => {
       });
       const renew = async () => {
         // More than the hold is old, and less than is left of it.
-        steppedMs = 350;
+        steppedMs = 1_050;
         failed();
         throw new OutcomeUnknownError('no answer');
       };
-      const locks = new Holdfast(wrapped(memory(), { renew }), { tracer: openTelemetryTracer(), ttlMs: 1_000 });
+      const locks = new Holdfast(wrapped(memory(), { renew }), { tracer: openTelemetryTracer(), ttlMs: 3_000 });
       await inSpan('stepped', () => locks.request('a', () => failure.then(() => nextPause())));
       await locks.close();
     } finally {

@@ -33,7 +33,7 @@ const server = http.createServer((request, response) => {
 });
 server.listen(0, '127.0.0.1', () => say({ port: server.address().port }));
 
-const locks = new Holdfast(await redisFromUrl(redisUrl), { ttlMs: 3_000, tracer: openTelemetryTracer() });
+const locks = new Holdfast(await redisFromUrl(redisUrl), { ttlMs: 6_000, tracer: openTelemetryTracer() });
 for (const type of ['waiting', 'renewal-failed', 'renewed']) locks.on(type, () => say({ [type]: true }));
 
 let goOn = () => undefined;
