@@ -221,11 +221,11 @@ describe.skipIf(!canBecomeAnother)('a command that becomes another user, as sudo
     const run = [process.execPath, program, ...lostArgs.with(2, '3s'), 'sh', '-c', `${sudo()} sh -c ${quote(work)}; :`];
     const line = asNobody(run).map(quote).join(' ');
     // What is to be said finds the pipe full.
-    const script = `(dd if=/dev/zero bs=65536 count=1 status=none >&2; ${line}; echo $? > ${scene.file('status')}) 2>&1 >/dev/null | (sleep 8; cat >/dev/null)`;
+    const script = `(dd if=/dev/zero bs=65536 count=1 status=none >&2; ${line}; echo $? > ${scene.file('status')}) 2>&1 >/dev/null | (sleep 12; cat >/dev/null)`;
     const running = scene.start('sh', ['-c', script], { env: env() });
     await until('it runs', 10_000, () => existsSync(scene.file('pids')) && pids().length === 2);
     // Longer than its TTL, since it was to be said.
-    await sleep(6_500);
+    await sleep(9_000);
     expect((await next()).status).toBe(75);
     end();
     await running.ended;

@@ -1,43 +1,27 @@
 import { existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { awakeMs } from '../../support/waits.js';
 
 const pollEveryMs = 10;
 
 /** The first value that is not false, null or undefined. @throws if there is none in time */
 export async function until<T>(what: string, limitMs: number, look: () => T | Promise<T>): Promise<NonNullable<T>> {
-  const deadline = performance.now() + limitMs;
+  const deadline = awakeMs() + limitMs;
   for (;;) {
     const found = await look();
     if (found !== false && found !== null && found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms: ${what}`);
+    if (awakeMs() > deadline) throw new Error(`not within ${limitMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, pollEveryMs));
   }
 }
 
-const tickMs = 20;
-/** Beyond it nobody has run: neither this process nor those that it looks at. */
-const lateMs = 100;
-
-/**
- * What has gone by since, less the time for which the machine stood still: what has to happen within a second may take longer on one that
- * does nothing for a second.
- */
+/** What has gone by since, less the time for which this process stood still. */
 export function stopwatch(): () => number {
-  const startMs = performance.now();
-  let lastMs = startMs;
-  let stoodMs = 0;
-  const look = () => {
-    const nowMs = performance.now();
-    if (nowMs - lastMs > lateMs) stoodMs += nowMs - lastMs - tickMs;
-    lastMs = nowMs;
-  };
-  const timer = setInterval(look, tickMs).unref();
-  return () => {
-    clearInterval(timer);
-    look();
-    return lastMs - startMs - stoodMs;
-  };
+  const startMs = awakeMs();
+  return () => awakeMs() - startMs;
 }
+
+const tickMs = 20;
 
 /** Waits so long in small pieces: a machine that stands still uses up one of them, and all others come after it. */
 export async function rest(ms: number): Promise<void> {
