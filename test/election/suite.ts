@@ -68,6 +68,9 @@ export function electionCases(scene: Scene, url: () => string, open: () => Backe
     const candidates = [scene.candidate(url(), name, ttlMs, 10), scene.candidate(url(), name, ttlMs, 10)];
     const first = await leads(candidates, nextWithinMs);
     const second = candidates.find((one) => one !== first) as typeof first;
+    // Else the first one, which campaigns again at once, would be elected again.
+    const locks = scene.watch(new Holdfast(await open(), { ttlMs }));
+    await until(async () => (await locks.inspect(name)).waiting.length === 1, 'the second waits');
     await sleep(50);
     first.worker.say('resign');
     await leads([second], nextWithinMs);
