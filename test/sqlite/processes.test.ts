@@ -3,6 +3,7 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Holdfast } from '../../src/core/holdfast.js';
+import { faketimeLibrary } from '../support/faketime.js';
 import { Processes, works } from '../support/processes.js';
 import { ask, Folder, grantOf, recordsOf } from './support/folder.js';
 import { standStill } from '../support/stand-still.js';
@@ -111,16 +112,17 @@ describe('several processes', { timeout: 60_000 }, () => {
     },
   );
 
-  it.skipIf(!works('faketime', '+3 days', 'true')).each(['+3 days', '-3 days'])(
+  it.skipIf(faketimeLibrary === undefined).each(['+3d', '-3d'])(
     'a process whose wall clock is off by %s (skipped without faketime) neither takes what is held nor repeats a fence',
     async (offset) => {
+      const env = { LD_PRELOAD: faketimeLibrary ?? '', FAKETIME: offset };
       const backend = folder.open();
       const held = ask('job');
       const first = grantOf(await backend.acquire(held)).fences.last;
-      const early = processes.start(['hold', folder.db, 'job'], ['faketime', offset]);
+      const early = processes.start(['hold', folder.db, 'job'], [], { env });
       expect(await early.next()).toMatchObject({ outcome: 'refused', because: 'held' });
       await backend.release(held);
-      const later = processes.start(['hold', folder.db, 'job'], ['faketime', offset]);
+      const later = processes.start(['hold', folder.db, 'job'], [], { env });
       const granted = (await later.next()) as { fences: { first: string; last: string } };
       expect(BigInt(granted.fences.first)).toBeGreaterThan(first);
       expect(await backend.acquire(ask('job'))).toMatchObject({ outcome: 'refused', because: 'held' });

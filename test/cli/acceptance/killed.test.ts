@@ -127,7 +127,8 @@ onEveryStore((scene) => {
       const pipeline = `"${process.execPath}" "${program}" run --ttl ${ttl} x -- sh -c '${command}' 2>&1 | cat`;
       const { ended, stdout } = scene.start('sh', ['-c', pipeline]);
       expect([(await ended).status, stdout()]).toEqual([0, '']);
-      expect(undertakers(scene.backend)).toEqual([]);
+      // Killed, and perhaps not collected yet.
+      await until('nobody is left', 1_000, () => undertakers(scene.backend).length === 0);
       const next = await scene.outcome(['run', '--wait', '0', 'x', '--', 'sh', '-c', 'echo $HOLDFAST_FENCE']);
       appendFileSync(scene.file('log'), next.stdout);
     }
