@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { HoldfastError } from '../../core/errors.js';
+import type { LeaseLostError } from '../../core/errors.js';
 import { definitions } from './cases.js';
 import type { ConformanceCase, Fixture, Runner } from './fixture.js';
 import { type CaseDefinition, sleep, within } from './helpers.js';
@@ -133,11 +133,12 @@ async function runCase(definition: CaseDefinition, fixture: Fixture): Promise<st
   }
 }
 
-/** Also by a library that wraps what it was told. */
+/** Also by a library that wraps what it was told, or that had no answer to a renewal before the end of a lease. */
 function gaveNoAnswer(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code } = error as Partial<HoldfastError>;
-  return code === 'OUTCOME_UNKNOWN' || code === 'BACKEND_UNAVAILABLE' || gaveNoAnswer(error.cause);
+  const { code, loss } = error as Partial<LeaseLostError>;
+  if (code === 'OUTCOME_UNKNOWN' || code === 'BACKEND_UNAVAILABLE') return true;
+  return (code === 'LEASE_LOST' && loss === 'expired') || gaveNoAnswer(error.cause);
 }
 
 /** @param isRepeated whether a failure is: then nothing of it may be left for a check of the whole store to find */
