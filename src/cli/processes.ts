@@ -50,3 +50,26 @@ export function below(roots: readonly number[], among: readonly SeenProcess[]): 
   }
   return among.filter(({ pid }) => !roots.includes(pid) && found.has(pid));
 }
+
+/** Children before their parents. */
+export function deepestFirst(some: readonly SeenProcess[]): readonly SeenProcess[] {
+  const parents = new Map(some.map(({ pid, parentPid }) => [pid, parentPid]));
+  const depthOf = (pid: number): number => {
+    let depth = 0;
+    for (let at = parents.get(pid); at !== undefined && depth < some.length; at = parents.get(at)) depth += 1;
+    return depth;
+  };
+  const depths = new Map(some.map(({ pid }) => [pid, depthOf(pid)]));
+  return [...some].sort((a, b) => (depths.get(b.pid) ?? 0) - (depths.get(a.pid) ?? 0));
+}
+
+const pillow = new Int32Array(new SharedArrayBuffer(4));
+
+/** A stop signal is sent in no time, and obeyed when the process has a processor. Nothing else is done meanwhile. */
+export function waitUntilStopped(pid: number, untilMs: number): void {
+  for (;;) {
+    const status = readProcess(pid);
+    if (status === undefined || status.stopped || status.dead || performance.now() > untilMs) return;
+    Atomics.wait(pillow, 0, 0, 1);
+  }
+}

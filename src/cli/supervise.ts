@@ -95,7 +95,8 @@ export class Supervisor {
   /** After SIGCONT: first the clock, and only what may go on, or may end by itself, is continued too. */
   continued(): void {
     this.check();
-    if (!this.#over && !this.#killed) this.#child.resume();
+    // Also after the command's end: what it has left running on purpose was stopped, too.
+    if (!this.#killed) this.#child.resume();
   }
 
   /** SIGTERM now, and SIGKILL when the grace or the lease's time is over, whichever is first. */

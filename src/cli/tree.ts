@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import process from 'node:process';
-import { below, census, type SeenProcess } from './processes.js';
+import { below, census, deepestFirst, type SeenProcess, waitUntilStopped } from './processes.js';
 import { belongings, isYounger } from './undertaker/belongings.js';
 import type { CommandProcess } from './undertaker/command-process.js';
 import { isGuard, isHidden } from './undertaker/mark.js';
@@ -13,6 +13,10 @@ const waitRatio = 0.05;
 const lookRatio = 20;
 /** Where nobody shows which processes are dead, and only wait to be collected: as in a container without an init. */
 const pollsAfterKillMax = 10;
+/** What hangs in the kernel does not stop. */
+const suspendMsMax = 1_000;
+/** Who has stopped itself because its child had been stopped has done so by then. */
+const resumeAgainMs = 100;
 
 /**
  * The processes of a command, for the holder that started it: its group and session where it leads one, and whatever else has the run's mark
@@ -28,6 +32,7 @@ export class Tree {
   readonly #asked = new Set<number>();
   /** Who was stopped, apart from whom a signal to the command reaches. */
   readonly #stopped = new Set<number>();
+  #resuming: NodeJS.Timeout | undefined;
   #terminating = false;
   #killed = false;
   #pollsAfterKill = 0;
@@ -51,24 +56,38 @@ export class Tree {
 
   /** Stops everything that was started: nothing of it may go on while nobody looks after the lease. */
   suspend(): void {
+    clearTimeout(this.#resuming);
+    const untilMs = performance.now() + suspendMsMax;
     // Also where the terminal has sent its own stop signal: a command may ignore that one.
     this.signal('SIGSTOP');
     for (let found = -1; found < this.#stopped.size; ) {
       found = this.#stopped.size;
-      // Once more if there were any: they may have started others meanwhile.
-      for (const each of this.#all()) {
-        if (this.#isReached(each) || this.#stopped.has(each.pid) || each.stopped) continue;
-        this.#stopped.add(each.pid);
-        send(each.pid, 'SIGSTOP');
+      // Once more if there were any: they may have started others meanwhile. Parents first, see `resume`: each stands before its children do.
+      for (const each of deepestFirst(this.#all()).toReversed()) {
+        if (!this.#isReached(each) && !this.#stopped.has(each.pid) && !each.stopped) {
+          this.#stopped.add(each.pid);
+          send(each.pid, 'SIGSTOP');
+        }
+        waitUntilStopped(each.pid, untilMs);
       }
     }
   }
 
   /** The end of `suspend`. What had stopped before by itself is left alone. */
   resume(): void {
-    this.signal('SIGCONT');
-    for (const { pid } of this.#all()) if (this.#stopped.has(pid)) send(pid, 'SIGCONT');
+    const stopped = new Set(this.#stopped);
     this.#stopped.clear();
+    // Children first: a parent that is told of a stopped child takes it for a job that a person has stopped.
+    for (const { pid } of deepestFirst(this.#all())) if (stopped.has(pid)) send(pid, 'SIGCONT');
+    this.signal('SIGCONT');
+    if (stopped.size === 0) return;
+    // Some (`su`, `script`) have been told all the same, and stop themselves.
+    const again = () => {
+      for (const each of this.#all()) {
+        if (each.stopped && (this.#isReached(each) || stopped.has(each.pid))) send(each.pid, 'SIGCONT');
+      }
+    };
+    this.#resuming = setTimeout(again, resumeAgainMs).unref();
   }
 
   /** Asks everything to end that was started. */

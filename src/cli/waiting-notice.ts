@@ -16,13 +16,15 @@ const noticeAfterMs = 2_000;
  */
 export function watchWaiting(locks: Holdfast, name: string, giveUp: AbortController): () => void {
   let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
   const stop = locks.on('waiting', () => {
     stop();
     void refuseOwn(locks, name, giveUp);
     if (!isTerminal(2)) return;
-    timer = setTimeout(() => void notice(locks, name), noticeAfterMs);
+    timer = setTimeout(() => void notice(locks, name, () => isOver), noticeAfterMs);
   });
   return () => {
+    isOver = true;
     stop();
     clearTimeout(timer);
   };
@@ -36,8 +38,9 @@ async function holders(locks: Holdfast, name: string): Promise<readonly LockReco
   );
 }
 
-async function notice(locks: Holdfast, name: string): Promise<void> {
+async function notice(locks: Holdfast, name: string, isOver: () => boolean): Promise<void> {
   const [holder, ...others] = await holders(locks, name);
+  if (isOver()) return;
   if (holder === undefined) return say(`waiting for "${name}"`);
   const more = others.length > 0 ? ` and ${others.length} more` : '';
   const who = `process ${holder.node.pid} on ${holder.node.host}`;

@@ -122,6 +122,7 @@ describe('signals', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGALRM', 142],
   ] as const)('%s while waiting gives up the place in the queue', async (signal, status) => {
     const holder = scene.holdfast(['run', 'x', '--', 'sh', '-c', `echo in >> ${scene.file('log')}; exec sleep 60`]);
     await firstLine(scene.file('log'));
@@ -170,6 +171,22 @@ it.each([
   await until('it goes on', 5_000, () => lines() > before);
   writeFileSync(scene.file('end'), '');
   expect((await running.ended).status).toBe(0);
+});
+
+/** They are told of a child that is stopped, and take it for a person's wish. */
+it.each([
+  ['a shell with job control', ['bash', '-c', 'set -m; echo >> "$LOG"; sleep 3; echo $? >> "$END"']],
+  ['script', ['script', '-qc', 'echo >> "$LOG"; sleep 3; echo $? >> "$END"', '/dev/null']],
+] as const)('after Ctrl-Z and its end, %s goes on where it was', async (_who, command) => {
+  const env = { LOG: scene.file('log'), END: scene.file('end') };
+  const running = scene.holdfast(['run', 'x', '--', ...command], { env });
+  await firstLine(scene.file('log'));
+  running.child.kill('SIGTSTP');
+  await until('stopped', 5_000, () => / T /.test(readFileSync(`/proc/${running.pid}/stat`, 'utf8')));
+  await rest(500);
+  running.child.kill('SIGCONT');
+  expect((await running.ended).status).toBe(0);
+  expect(linesOf(scene.file('end'))).toEqual(['0']);
 });
 
 it.each(['SIGALRM', 'SIGXCPU'] as const)('%s is for the command', async (signal) => {
