@@ -13,10 +13,11 @@ const waitRatio = 0.05;
 const lookRatio = 20;
 /** Where nobody shows which processes are dead, and only wait to be collected: as in a container without an init. */
 const pollsAfterKillMax = 10;
-/** What hangs in the kernel does not stop. */
-const suspendMsMax = 1_000;
-/** Who has stopped itself because its child had been stopped has done so by then. */
+/** What hangs in the kernel does not stop; and who was continued by somebody else meanwhile stands no more. */
+const suspendMsMax = 300;
+/** Who has stopped itself because its child had been stopped is continued once more. */
 const resumeAgainMs = 100;
+const resumesAgain = 10;
 
 /**
  * The processes of a command, for the holder that started it: its group and session where it leads one, and whatever else has the run's mark
@@ -56,7 +57,7 @@ export class Tree {
 
   /** Stops everything that was started: nothing of it may go on while nobody looks after the lease. */
   suspend(): void {
-    clearTimeout(this.#resuming);
+    clearInterval(this.#resuming);
     const untilMs = performance.now() + suspendMsMax;
     // Also where the terminal has sent its own stop signal: a command may ignore that one.
     this.signal('SIGSTOP');
@@ -75,19 +76,21 @@ export class Tree {
 
   /** The end of `suspend`. What had stopped before by itself is left alone. */
   resume(): void {
+    clearInterval(this.#resuming);
     const stopped = new Set(this.#stopped);
     this.#stopped.clear();
     // Children first: a parent that is told of a stopped child takes it for a job that a person has stopped.
     for (const { pid } of deepestFirst(this.#all())) if (stopped.has(pid)) send(pid, 'SIGCONT');
     this.signal('SIGCONT');
-    if (stopped.size === 0) return;
-    // Some (`su`, `script`) have been told all the same, and stop themselves.
-    const again = () => {
+    // Some (`su`, `script`) have been told all the same, and stop themselves; and a run inside of this one may not have come to an end with it.
+    let left = resumesAgain;
+    this.#resuming = setInterval(() => {
       for (const each of this.#all()) {
         if (each.stopped && (this.#isReached(each) || stopped.has(each.pid))) send(each.pid, 'SIGCONT');
       }
-    };
-    this.#resuming = setTimeout(again, resumeAgainMs).unref();
+      left -= 1;
+      if (left === 0) clearInterval(this.#resuming);
+    }, resumeAgainMs).unref();
   }
 
   /** Asks everything to end that was started. */
