@@ -108,8 +108,8 @@ function timeoutOf(fixture: Fixture): number {
 }
 
 /**
- * Once more if this process stood still meanwhile, or the store gave no answer in time while no processor was idle: leases then end as they
- * should, and the failure proves nothing. A defect is still there at the second time.
+ * Once more if this process stood still meanwhile, or the store gave no answer in time (to a call, or to the renewals of a lease) while no
+ * processor was idle: leases then end as they should, and the failure proves nothing. A defect is still there at the second time.
  */
 async function runCase(definition: CaseDefinition, fixture: Fixture): Promise<string | undefined> {
   const delay = monitorEventLoopDelay({ resolution: delayResolutionMs });
